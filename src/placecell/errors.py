@@ -8,6 +8,7 @@ __all__ = [
     "MissingDependencyError",
     "ModelUnavailableError",
     "PlacecellError",
+    "ProtocolVersionError",
     "ServerError",
     "UnknownRecordError",
     "UnknownWordError",
@@ -45,6 +46,10 @@ class MemoryCorruptError(PlacecellError):
 
 class MemoryVersionError(PlacecellError):
     """A memory folder was written by a newer version of Placecell."""
+
+
+class ProtocolVersionError(PlacecellError):
+    """A message speaks a version of the wire format that this Placecell does not know."""
 
 
 class UnknownRecordError(PlacecellError, KeyError):

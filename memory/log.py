@@ -1,0 +1,553 @@
+"""The log: every record that a memory holds, in one SQLite file.
+
+A record's key is one integer, the agent's number above 40 bits of sequence, so that an agent's records lie side by
+side in the file in the order in which they were made and need no second index. What a byte budget may take away
+(pictures, and the vectors of tiles) lies in tables of its own; the row that says what was seen is never touched.
+
+The file is in WAL mode with `synchronous=NORMAL`: a committed record survives the death of the process at any moment.
+One process writes; others read at the same time and notice new records by `refresh`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from placecell.errors import MemoryCorruptError, MemoryVersionError, PlacecellError
+from placecell.memory.records import Record, RecordId
+from placecell.memory.sharing import Ranges
+
+__all__ = ["FORMAT_VERSION", "Holding", "Log"]
+
+FORMAT_VERSION = 1
+_SHIFT = 40
+_KINDS = ("moment", "text", "retraction")
+_RETRACTION = 2
+
+_SCHEMA = """
+CREATE TABLE agents (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, is_local INTEGER NOT NULL);
+CREATE TABLE records (
+    id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, stamp_s REAL NOT NULL, end_s REAL NOT NULL,
+    recorded_s REAL NOT NULL, is_start INTEGER NOT NULL, text TEXT, labels TEXT, source TEXT, target INTEGER,
+    pose BLOB, text_vector BLOB, vector BLOB);
+CREATE INDEX targets ON records (target) WHERE target IS NOT NULL;
+CREATE TABLE gaps (agent INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL);
+CREATE TABLE details (id INTEGER PRIMARY KEY, vectors BLOB NOT NULL);
+CREATE TABLE pictures (id INTEGER PRIMARY KEY, jpeg BLOB NOT NULL);
+CREATE TABLE holdings (
+    id INTEGER PRIMARY KEY, stamp_s REAL NOT NULL, picture_bytes INTEGER NOT NULL, detail_bytes INTEGER NOT NULL);
+CREATE TABLE visits (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, last_s REAL NOT NULL);
+CREATE TABLE journal (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_COLUMNS = (
+    "r.id, r.kind, r.stamp_s, r.end_s, r.recorded_s, r.is_start, r.text, r.labels, r.source, r.target, r.pose, "
+    "r.text_vector, r.vector, d.vectors FROM records r LEFT JOIN details d ON d.id = r.id"
+)
+_INSERT = "INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+
+
+class Holding(NamedTuple):
+    """What a byte budget could take from one record."""
+
+    record_id: RecordId
+    stamp_s: float
+    picture_bytes: int
+    detail_bytes: int
+    visits: int
+    visited_s: float  # stream time of the last visit; the record's own stamp if there was none
+
+
+@dataclass(slots=True)
+class _Agent:
+    number: int
+    name: str
+    is_local: bool
+    ranges: Ranges
+    last_stamp_s: float  # of its last moment or text; -1 before the first
+
+    @property
+    def base(self) -> int:
+        return self.number << _SHIFT
+
+
+class Log:
+    """Records on disk (`path`) or in RAM (None).
+
+    Args:
+        path: The SQLite file; created if absent and `is_writer`.
+        is_writer: Whether records may be appended. The caller sees to it that there is one writer.
+        dim: Length of the image vectors if known; it is otherwise learned from the first append.
+
+    Raises:
+        MemoryCorruptError: If the file is no log or is damaged.
+        MemoryVersionError: If a newer Placecell wrote it.
+
+    Example:
+        >>> log = Log()
+        >>> log.append([Record("robot", 1, "text", 0.0, 0.0, text="hello")])
+        >>> log.version(), log.get(RecordId("robot", 1)).text
+        ({'robot': 1}, 'hello')
+    """
+
+    def __init__(self, path: Path | None = None, is_writer: bool = True, dim: int | None = None) -> None:
+        self.path = path
+        self.is_writer = is_writer
+        self.dim = dim
+        self._where = "the memory in RAM" if path is None else str(path)
+        self._agents: dict[str, _Agent] = {}
+        self._names: dict[int, str] = {}
+        self._data_version = -1
+        with self._explained():
+            self._db = self._connect()
+            self._prepare()
+            self.refresh()
+
+    def _connect(self) -> sqlite3.Connection:
+        options: dict[str, Any] = {"isolation_level": None, "check_same_thread": False, "cached_statements": 64}
+        if self.path is None:
+            return sqlite3.connect(":memory:", **options)
+        uri = self.path.resolve().as_uri()
+        if self.is_writer:
+            return sqlite3.connect(uri + "?mode=rwc", uri=True, timeout=30.0, **options)
+        db = sqlite3.connect(uri + "?mode=ro", uri=True, timeout=30.0, **options)
+        try:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            # WAL readers keep their locks in a file beside the log. On a read-only disk there can be no writer either.
+            db.close()
+            db = sqlite3.connect(uri + "?immutable=1", uri=True, **options)
+        return db
+
+    def _prepare(self) -> None:
+        (found,) = self._db.execute("PRAGMA user_version").fetchone()
+        if found > FORMAT_VERSION:
+            raise MemoryVersionError(
+                f"{self._where} has format {found}, this Placecell reads up to {FORMAT_VERSION}: update placecell"
+            )
+        if self.is_writer:
+            if found == 0:
+                self._db.execute("PRAGMA page_size=16384")
+                self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # a budget gives pages back to the file system
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute("PRAGMA wal_autocheckpoint=256")  # 4 MB of log before it is folded into the file
+            self._db.execute(f"PRAGMA journal_size_limit={4 << 20}")
+            if found == 0:
+                with self._transaction():
+                    for statement in _SCHEMA.split(";")[:-1]:
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version={FORMAT_VERSION}")
+        elif found == 0:
+            raise MemoryCorruptError(f"{self._where} is no log: restore it from a copy, or ingest again")
+        self._db.execute("PRAGMA cache_size=-16384")
+
+    def close(self) -> None:
+        """Close the file; the log cannot be used afterwards."""
+        self._db.close()
+
+    # --- what is here -------------------------------------------------------------------------------------------
+
+    def refresh(self) -> dict[str, list[tuple[int, int]]]:
+        """Notice what another process has written: the new records of each agent as closed intervals of `seq`."""
+        with self._explained():
+            (data_version,) = self._db.execute("PRAGMA data_version").fetchone()
+            if data_version == self._data_version:
+                return {}
+            with self._transaction("DEFERRED"):  # one snapshot for all of the reads
+                before = {name: agent.ranges for name, agent in self._agents.items()}
+                gaps: dict[int, list[tuple[int, int]]] = {}
+                for number, lo, hi in self._db.execute("SELECT agent, lo, hi FROM gaps ORDER BY agent, lo"):
+                    gaps.setdefault(number, []).append((lo, hi))
+                for number, name, is_local in self._db.execute("SELECT number, name, is_local FROM agents"):
+                    self._agents[name] = self._load_agent(number, name, bool(is_local), gaps.get(number, []))
+                    self._names[number] = name
+            self._data_version = data_version
+        news = {name: agent.ranges.beyond(before.get(name, Ranges())) for name, agent in self._agents.items()}
+        return {name: intervals for name, intervals in news.items() if intervals}
+
+    def _load_agent(self, number: int, name: str, is_local: bool, gaps: list[tuple[int, int]]) -> _Agent:
+        base = number << _SHIFT
+        span = (base, base + (1 << _SHIFT) - 1)
+        (top,) = self._db.execute("SELECT max(id) FROM records WHERE id BETWEEN ? AND ?", span).fetchone()
+        last = self._db.execute(
+            "SELECT stamp_s FROM records WHERE id BETWEEN ? AND ? AND kind < 2 ORDER BY id DESC LIMIT 1", span
+        ).fetchone()
+        ranges = Ranges(0 if top is None else top - base, gaps)
+        return _Agent(number, name, is_local, ranges, -1.0 if last is None else last[0])
+
+    def __len__(self) -> int:
+        return sum(len(agent.ranges) for agent in self._agents.values())
+
+    def __contains__(self, record_id: RecordId) -> bool:
+        agent = self._agents.get(record_id.agent_id)
+        return agent is not None and record_id.seq in agent.ranges
+
+    def agents(self) -> tuple[str, ...]:
+        """Names of the agents that have records here, sorted."""
+        return tuple(sorted(name for name, agent in self._agents.items() if agent.ranges.top))
+
+    def is_local(self, agent_id: str) -> bool:
+        """Whether this log, and no peer, is where the agent's records were first written."""
+        agent = self._agents.get(agent_id)
+        return agent is not None and agent.is_local
+
+    def version(self) -> dict[str, int]:
+        """The version vector: for each agent the last record of the unbroken run from 1."""
+        return {name: self._agents[name].ranges.prefix for name in self.agents()}
+
+    def ranges(self, agent_id: str) -> Ranges:
+        """Which records of an agent are here."""
+        agent = self._agents.get(agent_id)
+        return Ranges() if agent is None else agent.ranges.copy()
+
+    def last_stamp_s(self, agent_id: str) -> float:
+        """Stamp of the agent's last moment or text; -1 if there is none."""
+        agent = self._agents.get(agent_id)
+        return -1.0 if agent is None else agent.last_stamp_s
+
+    # --- writing ------------------------------------------------------------------------------------------------
+
+    def append(
+        self,
+        records: Sequence[Record],
+        pictures: Mapping[RecordId, bytes] | None = None,
+        journal: Mapping[str, Any] | None = None,
+        is_local: bool = True,
+    ) -> None:
+        """Write records, their pictures and journal entries in one transaction: all of it is durable, or none.
+
+        Records that are here already are the caller's to leave out.
+
+        Raises:
+            PlacecellError: If the disk is full; what was written before is intact.
+        """
+        pictures = pictures or {}
+        with self._explained():
+            if len(records) == 1 and not pictures and not journal and self._is_plain(records[0], is_local):
+                # The usual write of a running agent: one row, one statement, no transaction to open and close.
+                record = records[0]
+                self._db.execute(_INSERT, self._row(record, self._agents[record.agent_id].base))
+                agent = self._agents[record.agent_id]
+                agent.ranges.top = record.seq
+                if record.kind != "retraction":
+                    agent.last_stamp_s = record.stamp_s
+                return
+            touched: dict[str, _Agent] = {}
+            with self._transaction():
+                for record in records:
+                    agent = touched.get(record.agent_id) or self._touch(record.agent_id, is_local, touched)
+                    agent.ranges.add(record.seq)
+                    if record.kind != "retraction" and record.seq >= agent.ranges.top:
+                        agent.last_stamp_s = record.stamp_s
+                    if record.target is not None and record.target.agent_id not in touched:
+                        self._touch(record.target.agent_id, False, touched)
+                for record in records:
+                    self._insert(record, touched, pictures.get(record.record_id))
+                for record_id in pictures.keys() - {record.record_id for record in records}:
+                    self._insert_picture(record_id, pictures[record_id])
+                self._save_gaps(touched)
+                for key, value in (journal or {}).items():
+                    self._db.execute("INSERT OR REPLACE INTO journal VALUES (?, ?)", (key, json.dumps(value)))
+            for name, agent in touched.items():  # only now: a failed transaction must leave no trace here either
+                self._agents[name] = agent
+                self._names[agent.number] = name
+
+    def _is_plain(self, record: Record, is_local: bool) -> bool:
+        agent = self._agents.get(record.agent_id)
+        if agent is None or record.seq != agent.ranges.top + 1 or agent.is_local != is_local:
+            return False
+        return record.target is None and (record.embeddings is None or len(record.embeddings) == 1)
+
+    def _touch(self, name: str, is_local: bool, touched: dict[str, _Agent]) -> _Agent:
+        known = self._agents.get(name)
+        if known is None:
+            row = self._db.execute("SELECT coalesce(max(number), 0) + 1 FROM agents").fetchone()
+            known = _Agent(row[0], name, is_local, Ranges(), -1.0)
+            self._db.execute("INSERT INTO agents VALUES (?, ?, ?)", (known.number, name, int(is_local)))
+        elif is_local and not known.is_local:
+            self._db.execute("UPDATE agents SET is_local = 1 WHERE number = ?", (known.number,))
+        is_local = is_local or known.is_local
+        touched[name] = _Agent(known.number, name, is_local, known.ranges.copy(), known.last_stamp_s)
+        return touched[name]
+
+    def _row(self, record: Record, base: int, target: int | None = None) -> tuple[Any, ...]:
+        vectors = record.embeddings
+        text_vector = record.text_embedding
+        if vectors is not None and self.dim is None:
+            self.dim = int(vectors.shape[1])
+        return (
+            base + record.seq,
+            _KINDS.index(record.kind),
+            record.stamp_s,
+            record.end_s,
+            record.recorded_s,
+            1 if record.is_event_start else 0,
+            record.text or None,
+            json.dumps(record.labels) if record.labels else None,
+            record.source or None,
+            target,
+            None if record.pose is None else np.asarray(record.pose[:3], dtype="<f8").tobytes(),
+            None if text_vector is None else np.asarray(text_vector, dtype="<f2").tobytes(),
+            None if vectors is None else np.asarray(vectors[0], dtype="<f2").tobytes(),
+        )
+
+    def _insert(self, record: Record, agents: Mapping[str, _Agent], jpeg: bytes | None) -> None:
+        base = agents[record.agent_id].base
+        target = None if record.target is None else agents[record.target.agent_id].base + record.target.seq
+        self._db.execute(_INSERT, self._row(record, base, target))
+        detail = b""
+        if record.embeddings is not None and len(record.embeddings) > 1:
+            detail = np.asarray(record.embeddings[1:], dtype="<f2").tobytes()
+            self._db.execute("INSERT INTO details VALUES (?, ?)", (base + record.seq, detail))
+        if jpeg is not None:
+            self._db.execute("INSERT INTO pictures VALUES (?, ?)", (base + record.seq, jpeg))
+        if detail or jpeg:
+            row = (base + record.seq, record.stamp_s, len(jpeg or b""), len(detail))
+            self._db.execute("INSERT INTO holdings VALUES (?, ?, ?, ?)", row)
+
+    def _insert_picture(self, record_id: RecordId, jpeg: bytes) -> None:
+        """Add the picture of a record that came earlier without it."""
+        if record_id not in self or self.picture(record_id) is not None:
+            return
+        key = self._key(record_id)
+        self._db.execute("INSERT INTO pictures VALUES (?, ?)", (key, jpeg))
+        self._db.execute(
+            "INSERT INTO holdings SELECT id, stamp_s, ?, 0 FROM records WHERE id = ? "
+            "ON CONFLICT (id) DO UPDATE SET picture_bytes = excluded.picture_bytes",
+            (len(jpeg), key),
+        )
+
+    def _save_gaps(self, touched: Mapping[str, _Agent]) -> None:
+        for name, agent in touched.items():
+            before = self._agents.get(name)
+            if agent.ranges.missing != (before.ranges.missing if before else []):
+                self._db.execute("DELETE FROM gaps WHERE agent = ?", (agent.number,))
+                rows = [(agent.number, lo, hi) for lo, hi in agent.ranges.missing]
+                self._db.executemany("INSERT INTO gaps VALUES (?, ?, ?)", rows)
+
+    def set_visits(self, visits: Mapping[RecordId, tuple[int, float]]) -> None:
+        """Store how often and when (stream time, seconds) records were last recalled."""
+        rows = [(self._key(record_id), count, last) for record_id, (count, last) in visits.items()]
+        with self._explained(), self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO visits VALUES (?, ?, ?)", rows)
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    def get(self, record_id: RecordId) -> Record | None:
+        """The record with this id, or None."""
+        if record_id not in self:
+            return None
+        with self._explained():
+            row = self._db.execute(f"SELECT {_COLUMNS} WHERE r.id = ?", (self._key(record_id),)).fetchone()
+        return None if row is None else self._record(row)
+
+    def scan(self, agent_id: str, lo: int = 1, hi: int | None = None) -> Iterator[Record]:
+        """Records of one agent with `lo <= seq <= hi`, in the order in which they were made.
+
+        The records are read in blocks; a block is one consistent state of the file.
+        """
+        agent = self._agents.get(agent_id)
+        if agent is None:
+            return
+        end = agent.base + min(agent.ranges.top if hi is None else hi, agent.ranges.top)
+        start = agent.base + lo
+        query = f"SELECT {_COLUMNS} WHERE r.id BETWEEN ? AND ? ORDER BY r.id LIMIT 512"
+        while start <= end:
+            with self._explained():
+                rows = self._db.execute(query, (start, end)).fetchall()
+            if not rows:
+                return
+            for row in rows:
+                yield self._record(row)
+            start = rows[-1][0] + 1
+
+    def first_seq_from(self, agent_id: str, stamp_s: float) -> int:
+        """Smallest `seq` from which on no moment or text of the agent is stamped before `stamp_s`.
+
+        Stamps never run backwards within an agent, so this is a binary search of a few seeks.
+        """
+        agent = self._agents.get(agent_id)
+        if agent is None:
+            return 1
+        lo, hi = 1, agent.ranges.top + 1
+        query = "SELECT id, stamp_s FROM records WHERE id BETWEEN ? AND ? AND kind < 2 ORDER BY id LIMIT 1"
+        with self._explained():
+            while lo < hi:
+                middle = (lo + hi) // 2
+                row = self._db.execute(query, (agent.base + middle, agent.base + hi - 1)).fetchone()
+                if row is None or row[1] >= stamp_s:
+                    hi = middle
+                else:
+                    lo = row[0] - agent.base + 1
+        return lo
+
+    def targeting(self, record_id: RecordId) -> list[Record]:
+        """Retractions of this record, in the order of their ids."""
+        if record_id.agent_id not in self._agents:
+            return []
+        query = f"SELECT {_COLUMNS} WHERE r.target = ?"
+        with self._explained():
+            rows = self._db.execute(query, (self._key(record_id),)).fetchall()
+        return sorted((self._record(row) for row in rows), key=lambda record: record.record_id)
+
+    def retractions(self) -> list[tuple[RecordId, RecordId, float]]:
+        """Every retraction as (its id, its target, its stamp)."""
+        query = "SELECT id, target, stamp_s FROM records WHERE target IS NOT NULL"
+        with self._explained():
+            rows = self._db.execute(query).fetchall()
+        return [(self._record_id(key), self._record_id(target), stamp) for key, target, stamp in rows]
+
+    def picture(self, record_id: RecordId) -> bytes | None:
+        """JPEG bytes of a record's picture, or None if it has none or it was forgotten."""
+        if record_id.agent_id not in self._agents:
+            return None
+        with self._explained():
+            row = self._db.execute("SELECT jpeg FROM pictures WHERE id = ?", (self._key(record_id),)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def vectors(self, record_ids: Iterable[RecordId]) -> list[np.ndarray | None]:
+        """Whole-view vector of each record, float16 `(d,)`, None where a record has none."""
+        found: list[np.ndarray | None] = []
+        with self._explained():
+            for record_id in record_ids:
+                row = self._db.execute("SELECT vector FROM records WHERE id = ?", (self._key(record_id),)).fetchone()
+                found.append(None if row is None or row[0] is None else np.frombuffer(row[0], dtype="<f2"))
+        return found
+
+    def journal(self, key: str) -> Any:
+        """The value last stored under `key`, or None."""
+        with self._explained():
+            row = self._db.execute("SELECT value FROM journal WHERE key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    # --- the budget ---------------------------------------------------------------------------------------------
+
+    def nbytes(self) -> int:
+        """Bytes of the file (or of the RAM) that the log takes, its write-ahead part included."""
+        with self._explained():
+            (pages,) = self._db.execute("PRAGMA page_count").fetchone()
+            (page_size,) = self._db.execute("PRAGMA page_size").fetchone()
+        size: int = pages * page_size
+        if self.path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                size += Path(f"{self.path}-wal").stat().st_size
+        return size
+
+    def free_bytes(self) -> int:
+        """Bytes of the file that hold nothing and will be written to next."""
+        with self._explained():
+            (pages,) = self._db.execute("PRAGMA freelist_count").fetchone()
+            (page_size,) = self._db.execute("PRAGMA page_size").fetchone()
+        return int(pages * page_size)
+
+    def holdings(self) -> list[Holding]:
+        """What a budget could take, in the order of agents and their records."""
+        query = (
+            "SELECT h.id, h.stamp_s, h.picture_bytes, h.detail_bytes, coalesce(v.count, 0), "
+            "coalesce(v.last_s, h.stamp_s) FROM holdings h LEFT JOIN visits v ON v.id = h.id ORDER BY h.id"
+        )
+        with self._explained():
+            return [Holding(self._record_id(row[0]), *row[1:]) for row in self._db.execute(query)]
+
+    def drop(self, pictures: Sequence[RecordId], details: Sequence[RecordId], shrink: bool = True) -> None:
+        """Forget pictures and tile vectors, and give the pages back to the file system where `shrink` is set."""
+        with self._explained():
+            with self._transaction():
+                keys = [(self._key(record_id),) for record_id in pictures]
+                self._db.executemany("DELETE FROM pictures WHERE id = ?", keys)
+                self._db.executemany("UPDATE holdings SET picture_bytes = 0 WHERE id = ?", keys)
+                gone = [(self._key(record_id),) for record_id in details]
+                self._db.executemany("DELETE FROM details WHERE id = ?", gone)
+                self._db.executemany("UPDATE holdings SET detail_bytes = 0 WHERE id = ?", gone)
+                empty = "DELETE FROM holdings WHERE id = ? AND picture_bytes = 0 AND detail_bytes = 0"
+                self._db.executemany(empty, keys + gone)
+                if gone:
+                    self._db.execute(
+                        "INSERT INTO counters VALUES ('details_dropped', 1) "
+                        "ON CONFLICT (name) DO UPDATE SET value = value + 1"
+                    )
+            if shrink:
+                self._db.execute("PRAGMA incremental_vacuum").fetchall()
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def counter(self, name: str) -> int:
+        """How often something happened that a saved view must know of; 0 if never."""
+        with self._explained():
+            row = self._db.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    # --- conversions --------------------------------------------------------------------------------------------
+
+    def _key(self, record_id: RecordId) -> int:
+        return self._agents[record_id.agent_id].base + record_id.seq
+
+    def _record_id(self, key: int) -> RecordId:
+        return RecordId(self._names[key >> _SHIFT], key & ((1 << _SHIFT) - 1))
+
+    def _record(self, row: Sequence[Any]) -> Record:
+        key, kind, stamp, end, recorded, is_start, text, labels, source, target, pose, text_vector, vector, tiles = row
+        embeddings = None
+        if vector is not None:
+            embeddings = np.frombuffer(vector + (tiles or b""), dtype="<f2").reshape(-1, len(vector) // 2)
+        matrix = None
+        if pose is not None:
+            matrix = np.eye(4)
+            matrix[:3] = np.frombuffer(pose, dtype="<f8").reshape(3, 4)
+        agent_id, seq = self._record_id(key)
+        return Record(
+            agent_id=agent_id,
+            seq=seq,
+            kind=_KINDS[kind],
+            stamp_s=stamp,
+            end_s=end,
+            embeddings=embeddings,
+            text=text or "",
+            text_embedding=None if text_vector is None else np.frombuffer(text_vector, dtype="<f2"),
+            labels=tuple(json.loads(labels)) if labels else (),
+            pose=matrix,
+            source=source or "",
+            is_event_start=bool(is_start),
+            target=None if target is None else self._record_id(target),
+            recorded_s=recorded,
+        )
+
+    @contextlib.contextmanager
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
+        self._db.execute(f"BEGIN {kind}")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say in one line what SQLite's errors mean for the person at the keyboard."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise PlacecellError(self._full()) from error
+        except sqlite3.OperationalError as error:
+            if "full" in str(error) or "disk I/O" in str(error):
+                raise PlacecellError(self._full()) from error
+            raise PlacecellError(f"{self._where}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise MemoryCorruptError(
+                f"{self._where} is damaged ({error}): restore it from a copy, or ingest again"
+            ) from error
+
+    def _full(self) -> str:
+        return f"{self._where}: no space left to write; all earlier records are intact: free some space and go on"
