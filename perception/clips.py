@@ -28,7 +28,7 @@ class VideoWriter:
     Args:
         path: Where to; the folder must exist.
         fps: Frames per second of frames that are written without a stamp.
-        size: `(width, height)` of the video. Odd sizes lose their last column or row: 4:2:0 colour knows even ones only.
+        size: `(width, height)` of the video. Odd sizes lose their last column or row: its colour is stored for 2 x 2.
         crf: Quality, 0 (lossless) to 51; 23 is x264's own default.
         keyframe_s: Seconds between keyframes at most. One second makes it cheap to read again at one frame a second.
 
@@ -207,6 +207,7 @@ def _copy_clip(video: Video, start_s: float, end_s: float, out: Path) -> tuple[f
     index = video.index
     key_s = index.stamps_s[index.keys]
     begin_s = float(key_s[max(0, int(np.searchsorted(np.sort(key_s), start_s, side="right")) - 1)])
+    shown_until_s = begin_s
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     target = _create(part, out)
     try:
@@ -221,10 +222,14 @@ def _copy_clip(video: Video, start_s: float, end_s: float, out: Path) -> tuple[f
                     continue
                 at_s = float(packet.pts * packet.time_base) - index.origin_s
                 decoded_s = float(packet.dts * packet.time_base) - index.origin_s
-                if packet.stream_index == video.stream_index and decoded_s >= end_s:
+                is_picture = packet.stream_index == video.stream_index
+                if is_picture and decoded_s >= end_s:
                     break
-                if not begin_s - 1e-6 <= at_s < end_s:
+                # A picture stamped past the end may still be what one before the end is predicted from.
+                if at_s < begin_s - 1e-6 or (at_s >= end_s and not is_picture):
                     continue
+                if is_picture:
+                    shown_until_s = max(shown_until_s, at_s + float((packet.duration or 0) * packet.time_base))
                 shift = round(origin / packet.time_base)
                 packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
                 packet.stream = copies[packet.stream_index]
@@ -235,7 +240,7 @@ def _copy_clip(video: Video, start_s: float, end_s: float, out: Path) -> tuple[f
         raise VideoError(f"{out}: could not copy the clip ({error}); exact=True encodes it anew") from error
     finally:
         part.unlink(missing_ok=True)
-    return begin_s, min(end_s, index.duration_s)
+    return begin_s, shown_until_s
 
 
 def _create(part: Path, path: Path) -> Any:
