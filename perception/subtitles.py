@@ -15,7 +15,15 @@ import av
 
 from placecell.errors import PlacecellError, VideoError
 
-__all__ = ["Cue", "Subtitles", "embedded_subtitles", "find_sidecar", "parse_subtitles", "read_subtitles"]
+__all__ = [
+    "Cue",
+    "Subtitles",
+    "embedded_subtitles",
+    "find_sidecar",
+    "parse_subtitles",
+    "read_embedded",
+    "read_subtitles",
+]
 
 _SUFFIXES = (".srt", ".vtt")
 #: A cue's times: hours may be missing, milliseconds come after a comma or a point, and WebVTT puts settings behind.
@@ -92,13 +100,13 @@ def read_subtitles(path: str | os.PathLike[str]) -> Subtitles:
 
 
 def parse_subtitles(text: str) -> Subtitles:
-    """Cues of SubRip or WebVTT text.
+    r"""Cues of SubRip or WebVTT text.
 
     A cue is a row of times and the rows after it up to an empty one; its number or name is not needed. Tags are taken
     out and character entities read. A cue is skipped if its times cannot be read or run backwards.
 
     Example:
-        >>> parse_subtitles("WEBVTT\\n\\n00:01.500 --> 00:03.000 align:start\\n<v Ann>Tea &amp; <i>cake</i>").cues
+        >>> parse_subtitles("WEBVTT\n\n00:01.500 --> 00:03.000 align:start\n<v Ann>Tea &amp; <i>cake</i>").cues
         (Cue(start_s=1.5, end_s=3.0, text='Tea & cake'),)
 
     Source: W3C WebVTT, section 4; SubRip has no standard, its rows are read as players read them.
@@ -174,8 +182,11 @@ def embedded_subtitles(path: str | os.PathLike[str], track: int = 0) -> Subtitle
     return Subtitles(tuple(sorted(cues, key=lambda cue: (cue.start_s, cue.end_s))), tuple(skipped))
 
 
+read_embedded = embedded_subtitles
+
+
 def find_sidecar(path: str | os.PathLike[str], language: str | None = None) -> Path | None:
-    """Subtitle file that lies beside a video: `movie.srt`, `movie.vtt`, else `movie.LANGUAGE.srt`, `movie.LANGUAGE.vtt`.
+    """Subtitle file beside a video: `movie.srt` or `movie.vtt`, else `movie.LANGUAGE.srt` or `movie.LANGUAGE.vtt`.
 
     Args:
         path: The video.

@@ -222,14 +222,9 @@ class Video:
         width, height = self._stored_size
         return (width, height) if self._turn % 180 == 0 else (height, width)
 
-    @property
-    def damage_line(self) -> str:
-        """One line that says from where to where the video is damaged, as far as was read; empty if nowhere."""
-        if not self.damage:
-            return ""
-        spans = ", ".join(f"{_clock(a)}-{_clock(b)}" for a, b in self.damage[:8])
-        more = f" and {len(self.damage) - 8} more" if len(self.damage) > 8 else ""
-        return f"{self.path.name}: damaged at {spans}{more}; what decodes was kept"
+    def damage_lines(self) -> list[str]:
+        """For people: one line per damaged span, saying from where to where; none if nothing is known to be damaged."""
+        return [f"{self.path.name}: damaged from {_clock(a)} to {_clock(b)}" for a, b in self.damage]
 
     def plan(self, every_s: float = 1.0, start_s: float = 0.0, end_s: float | None = None, exact: bool = False) -> Plan:
         """Choose how to read the video once every `every_s` seconds; see `placecell.perception.plan.make_plan`."""
@@ -237,36 +232,34 @@ class Video:
 
     def frames(
         self,
-        every_s: float = 1.0,
+        every_s: float | Plan = 1.0,
         start_s: float = 0.0,
         end_s: float | None = None,
         size: tuple[int, int] | None = None,
-        *,
         exact: bool = False,
-        plan: Plan | None = None,
     ) -> Iterator[Frame]:
         """Frames in the order of time, decoded as they are asked for.
 
         Args:
-            every_s: Seconds between wanted moments, counted from the start of the video; 0 wants every frame.
+            every_s: Seconds between wanted moments, counted from the start of the video, 0 for every frame; or a plan
+                made before, which then says all but the size.
             start_s: Frames stamped before are left out. A run that stopped after a frame goes on with that frame's
                 stamp plus anything, and gets the same frames that it would have got.
             end_s: Frames stamped from here on are left out.
             size: `(width, height)` of the pictures, reached in one step from the decoder's own; None keeps the video's.
             exact: See `plan`.
-            plan: A plan made before; then the four times above are not looked at.
 
         Raises:
             ValueError: If an argument makes no sense.
         """
-        chosen = self.plan(every_s, start_s, end_s, exact) if plan is None else plan
+        chosen = every_s if isinstance(every_s, Plan) else self.plan(every_s, start_s, end_s, exact)
         if size is not None and (len(size) != 2 or min(size) < 1):
             raise ValueError(f"size must be (width, height) of at least one pixel, got {size}")
         return self._decode(chosen, size)
 
     def frames_at(self, stamps_s: Sequence[float], size: tuple[int, int] | None = None) -> Iterator[Frame]:
         """The frames on display at the given moments, exactly, in the order of time, each once."""
-        return self.frames(size=size, plan=plan_stamps(self.index, np.asarray(stamps_s, np.float64).reshape(-1)))
+        return self.frames(plan_stamps(self.index, np.asarray(stamps_s, np.float64).reshape(-1)), size=size)
 
     def _decode(self, plan: Plan, size: tuple[int, int] | None) -> Iterator[Frame]:
         convert = _Converter(size, self._turn, self._mirror)
