@@ -9,12 +9,12 @@ import sqlite3
 import sys
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 from placecell.errors import MemoryCorruptError, MemoryLockedError, MemoryVersionError, PlacecellError
-from placecell.memory.log import FORMAT_VERSION
+from placecell.memory.database import FORMAT_VERSION
 
 __all__ = ["EncoderName", "Header", "WriterLock", "read_header", "write_header"]
 
@@ -26,10 +26,11 @@ VIEWS = "views"
 
 @dataclass(frozen=True, slots=True)
 class EncoderName:
-    """Which encoder made the vectors of a memory, and how long they are."""
+    """Which encoder made the vectors of a memory, how long they are, and by what name or path to load it again."""
 
     name: str
     dim: int
+    spec: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ class Header:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        pairs = {"encoder": self.encoder, "text_encoder": self.text_encoder}
-        named = {key: None if value is None else {"name": value.name, "dim": value.dim} for key, value in pairs.items()}
+        found = {"encoder": self.encoder, "text_encoder": self.text_encoder}
+        named = {role: None if encoder is None else asdict(encoder) for role, encoder in found.items()}
         return {"format": self.format, "uid": self.uid, **named}
 
     @classmethod
@@ -52,7 +53,7 @@ class Header:
         """Read what `to_dict` gave; KeyError, TypeError or ValueError where it is something else."""
 
         def encoder(value: Any) -> EncoderName | None:
-            return None if value is None else EncoderName(str(value["name"]), int(value["dim"]))
+            return None if value is None else EncoderName(str(value["name"]), int(value["dim"]), str(value["spec"]))
 
         return cls(
             int(values["format"]), str(values["uid"]), encoder(values["encoder"]), encoder(values["text_encoder"])

@@ -4,66 +4,33 @@ A record's key is one integer, the agent's number above 40 bits of sequence, so 
 side in the file in the order in which they were made and need no second index. What a byte budget may take away
 (pictures, and the vectors of tiles) lies in tables of its own; the row that says what was seen is never touched.
 
-The file is in WAL mode with `synchronous=NORMAL`: a committed record survives the death of the process at any moment.
 One process writes; others read at the same time and notice new records by `refresh`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from placecell.errors import MemoryCorruptError, MemoryVersionError, PlacecellError
+from placecell.memory.database import Database
 from placecell.memory.records import Record, RecordId
 from placecell.memory.sharing import Ranges
 
-__all__ = ["FORMAT_VERSION", "Holding", "Log"]
+__all__ = ["Log"]
 
-FORMAT_VERSION = 1
 _SHIFT = 40
 _KINDS = ("moment", "text", "retraction")
-_RETRACTION = 2
 
-_SCHEMA = """
-CREATE TABLE agents (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, is_local INTEGER NOT NULL);
-CREATE TABLE records (
-    id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, stamp_s REAL NOT NULL, end_s REAL NOT NULL,
-    recorded_s REAL NOT NULL, is_start INTEGER NOT NULL, text TEXT, labels TEXT, source TEXT, target INTEGER,
-    pose BLOB, text_vector BLOB, vector BLOB);
-CREATE INDEX targets ON records (target) WHERE target IS NOT NULL;
-CREATE TABLE gaps (agent INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL);
-CREATE TABLE details (id INTEGER PRIMARY KEY, vectors BLOB NOT NULL);
-CREATE TABLE pictures (id INTEGER PRIMARY KEY, jpeg BLOB NOT NULL);
-CREATE TABLE holdings (
-    id INTEGER PRIMARY KEY, stamp_s REAL NOT NULL, picture_bytes INTEGER NOT NULL, detail_bytes INTEGER NOT NULL);
-CREATE TABLE visits (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, last_s REAL NOT NULL);
-CREATE TABLE journal (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-"""
 _COLUMNS = (
     "r.id, r.kind, r.stamp_s, r.end_s, r.recorded_s, r.is_start, r.text, r.labels, r.source, r.target, r.pose, "
     "r.text_vector, r.vector, d.vectors FROM records r LEFT JOIN details d ON d.id = r.id"
 )
 _INSERT = "INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
-
-
-class Holding(NamedTuple):
-    """What a byte budget could take from one record."""
-
-    record_id: RecordId
-    stamp_s: float
-    picture_bytes: int
-    detail_bytes: int
-    visits: int
-    visited_s: float  # stream time of the last visit; the record's own stamp if there was none
 
 
 @dataclass(slots=True)
@@ -85,7 +52,6 @@ class Log:
     Args:
         path: The SQLite file; created if absent and `is_writer`.
         is_writer: Whether records may be appended. The caller sees to it that there is one writer.
-        dim: Length of the image vectors if known; it is otherwise learned from the first append.
 
     Raises:
         MemoryCorruptError: If the file is no log or is damaged.
@@ -98,76 +64,31 @@ class Log:
         ({'robot': 1}, 'hello')
     """
 
-    def __init__(self, path: Path | None = None, is_writer: bool = True, dim: int | None = None) -> None:
-        self.path = path
-        self.is_writer = is_writer
-        self.dim = dim
-        self._where = "the memory in RAM" if path is None else str(path)
+    def __init__(self, path: Path | None = None, is_writer: bool = True) -> None:
         self._agents: dict[str, _Agent] = {}
         self._names: dict[int, str] = {}
         self._data_version = -1
-        with self._explained():
-            self._db = self._connect()
-            self._prepare()
-            self.refresh()
-
-    def _connect(self) -> sqlite3.Connection:
-        options: dict[str, Any] = {"isolation_level": None, "check_same_thread": False, "cached_statements": 64}
-        if self.path is None:
-            return sqlite3.connect(":memory:", **options)
-        uri = self.path.resolve().as_uri()
-        if self.is_writer:
-            return sqlite3.connect(uri + "?mode=rwc", uri=True, timeout=30.0, **options)
-        db = sqlite3.connect(uri + "?mode=ro", uri=True, timeout=30.0, **options)
-        try:
-            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
-            # WAL readers keep their locks in a file beside the log. On a read-only disk there can be no writer either.
-            db.close()
-            db = sqlite3.connect(uri + "?immutable=1", uri=True, **options)
-        return db
-
-    def _prepare(self) -> None:
-        (found,) = self._db.execute("PRAGMA user_version").fetchone()
-        if found > FORMAT_VERSION:
-            raise MemoryVersionError(
-                f"{self._where} has format {found}, this Placecell reads up to {FORMAT_VERSION}: update placecell"
-            )
-        if self.is_writer:
-            if found == 0:
-                self._db.execute("PRAGMA page_size=16384")
-                self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # a budget gives pages back to the file system
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute("PRAGMA wal_autocheckpoint=256")  # 4 MB of log before it is folded into the file
-            self._db.execute(f"PRAGMA journal_size_limit={4 << 20}")
-            if found == 0:
-                with self._transaction():
-                    for statement in _SCHEMA.split(";")[:-1]:
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version={FORMAT_VERSION}")
-        elif found == 0:
-            raise MemoryCorruptError(f"{self._where} is no log: restore it from a copy, or ingest again")
-        self._db.execute("PRAGMA cache_size=-16384")
+        self.db = Database(path, is_writer)
+        self.refresh()
 
     def close(self) -> None:
         """Close the file; the log cannot be used afterwards."""
-        self._db.close()
+        self.db.close()
 
     # --- what is here -------------------------------------------------------------------------------------------
 
     def refresh(self) -> dict[str, list[tuple[int, int]]]:
         """Notice what another process has written: the new records of each agent as closed intervals of `seq`."""
-        with self._explained():
-            (data_version,) = self._db.execute("PRAGMA data_version").fetchone()
+        with self.db.explained():
+            data_version = self.db.data_version()
             if data_version == self._data_version:
                 return {}
-            with self._transaction("DEFERRED"):  # one snapshot for all of the reads
+            with self.db.transaction("DEFERRED"):  # one snapshot for all of the reads
                 before = {name: agent.ranges for name, agent in self._agents.items()}
                 gaps: dict[int, list[tuple[int, int]]] = {}
-                for number, lo, hi in self._db.execute("SELECT agent, lo, hi FROM gaps ORDER BY agent, lo"):
+                for number, lo, hi in self.db.execute("SELECT agent, lo, hi FROM gaps ORDER BY agent, lo"):
                     gaps.setdefault(number, []).append((lo, hi))
-                for number, name, is_local in self._db.execute("SELECT number, name, is_local FROM agents"):
+                for number, name, is_local in self.db.execute("SELECT number, name, is_local FROM agents"):
                     self._agents[name] = self._load_agent(number, name, bool(is_local), gaps.get(number, []))
                     self._names[number] = name
             self._data_version = data_version
@@ -177,8 +98,8 @@ class Log:
     def _load_agent(self, number: int, name: str, is_local: bool, gaps: list[tuple[int, int]]) -> _Agent:
         base = number << _SHIFT
         span = (base, base + (1 << _SHIFT) - 1)
-        (top,) = self._db.execute("SELECT max(id) FROM records WHERE id BETWEEN ? AND ?", span).fetchone()
-        last = self._db.execute(
+        (top,) = self.db.execute("SELECT max(id) FROM records WHERE id BETWEEN ? AND ?", span).fetchone()
+        last = self.db.execute(
             "SELECT stamp_s FROM records WHERE id BETWEEN ? AND ? AND kind < 2 ORDER BY id DESC LIMIT 1", span
         ).fetchone()
         ranges = Ranges(0 if top is None else top - base, gaps)
@@ -231,18 +152,18 @@ class Log:
             PlacecellError: If the disk is full; what was written before is intact.
         """
         pictures = pictures or {}
-        with self._explained():
+        with self.db.explained():
             if len(records) == 1 and not pictures and not journal and self._is_plain(records[0], is_local):
                 # The usual write of a running agent: one row, one statement, no transaction to open and close.
                 record = records[0]
-                self._db.execute(_INSERT, self._row(record, self._agents[record.agent_id].base))
+                self.db.execute(_INSERT, self._row(record, self._agents[record.agent_id].base))
                 agent = self._agents[record.agent_id]
                 agent.ranges.top = record.seq
                 if record.kind != "retraction":
                     agent.last_stamp_s = record.stamp_s
                 return
             touched: dict[str, _Agent] = {}
-            with self._transaction():
+            with self.db.transaction():
                 for record in records:
                     agent = touched.get(record.agent_id) or self._touch(record.agent_id, is_local, touched)
                     agent.ranges.add(record.seq)
@@ -256,7 +177,7 @@ class Log:
                     self._insert_picture(record_id, pictures[record_id])
                 self._save_gaps(touched)
                 for key, value in (journal or {}).items():
-                    self._db.execute("INSERT OR REPLACE INTO journal VALUES (?, ?)", (key, json.dumps(value)))
+                    self.db.execute("INSERT OR REPLACE INTO journal VALUES (?, ?)", (key, json.dumps(value)))
             for name, agent in touched.items():  # only now: a failed transaction must leave no trace here either
                 self._agents[name] = agent
                 self._names[agent.number] = name
@@ -270,11 +191,11 @@ class Log:
     def _touch(self, name: str, is_local: bool, touched: dict[str, _Agent]) -> _Agent:
         known = self._agents.get(name)
         if known is None:
-            row = self._db.execute("SELECT coalesce(max(number), 0) + 1 FROM agents").fetchone()
+            row = self.db.execute("SELECT coalesce(max(number), 0) + 1 FROM agents").fetchone()
             known = _Agent(row[0], name, is_local, Ranges(), -1.0)
-            self._db.execute("INSERT INTO agents VALUES (?, ?, ?)", (known.number, name, int(is_local)))
+            self.db.execute("INSERT INTO agents VALUES (?, ?, ?)", (known.number, name, int(is_local)))
         elif is_local and not known.is_local:
-            self._db.execute("UPDATE agents SET is_local = 1 WHERE number = ?", (known.number,))
+            self.db.execute("UPDATE agents SET is_local = 1 WHERE number = ?", (known.number,))
         is_local = is_local or known.is_local
         touched[name] = _Agent(known.number, name, is_local, known.ranges.copy(), known.last_stamp_s)
         return touched[name]
@@ -282,8 +203,6 @@ class Log:
     def _row(self, record: Record, base: int, target: int | None = None) -> tuple[Any, ...]:
         vectors = record.embeddings
         text_vector = record.text_embedding
-        if vectors is not None and self.dim is None:
-            self.dim = int(vectors.shape[1])
         return (
             base + record.seq,
             _KINDS.index(record.kind),
@@ -303,24 +222,24 @@ class Log:
     def _insert(self, record: Record, agents: Mapping[str, _Agent], jpeg: bytes | None) -> None:
         base = agents[record.agent_id].base
         target = None if record.target is None else agents[record.target.agent_id].base + record.target.seq
-        self._db.execute(_INSERT, self._row(record, base, target))
+        self.db.execute(_INSERT, self._row(record, base, target))
         detail = b""
         if record.embeddings is not None and len(record.embeddings) > 1:
             detail = np.asarray(record.embeddings[1:], dtype="<f2").tobytes()
-            self._db.execute("INSERT INTO details VALUES (?, ?)", (base + record.seq, detail))
+            self.db.execute("INSERT INTO details VALUES (?, ?)", (base + record.seq, detail))
         if jpeg is not None:
-            self._db.execute("INSERT INTO pictures VALUES (?, ?)", (base + record.seq, jpeg))
+            self.db.execute("INSERT INTO pictures VALUES (?, ?)", (base + record.seq, jpeg))
         if detail or jpeg:
             row = (base + record.seq, record.stamp_s, len(jpeg or b""), len(detail))
-            self._db.execute("INSERT INTO holdings VALUES (?, ?, ?, ?)", row)
+            self.db.execute("INSERT INTO holdings VALUES (?, ?, ?, ?)", row)
 
     def _insert_picture(self, record_id: RecordId, jpeg: bytes) -> None:
         """Add the picture of a record that came earlier without it."""
         if record_id not in self or self.picture(record_id) is not None:
             return
-        key = self._key(record_id)
-        self._db.execute("INSERT INTO pictures VALUES (?, ?)", (key, jpeg))
-        self._db.execute(
+        key = self.key_of(record_id)
+        self.db.execute("INSERT INTO pictures VALUES (?, ?)", (key, jpeg))
+        self.db.execute(
             "INSERT INTO holdings SELECT id, stamp_s, ?, 0 FROM records WHERE id = ? "
             "ON CONFLICT (id) DO UPDATE SET picture_bytes = excluded.picture_bytes",
             (len(jpeg), key),
@@ -330,15 +249,9 @@ class Log:
         for name, agent in touched.items():
             before = self._agents.get(name)
             if agent.ranges.missing != (before.ranges.missing if before else []):
-                self._db.execute("DELETE FROM gaps WHERE agent = ?", (agent.number,))
+                self.db.execute("DELETE FROM gaps WHERE agent = ?", (agent.number,))
                 rows = [(agent.number, lo, hi) for lo, hi in agent.ranges.missing]
-                self._db.executemany("INSERT INTO gaps VALUES (?, ?, ?)", rows)
-
-    def set_visits(self, visits: Mapping[RecordId, tuple[int, float]]) -> None:
-        """Store how often and when (stream time, seconds) records were last recalled."""
-        rows = [(self._key(record_id), count, last) for record_id, (count, last) in visits.items()]
-        with self._explained(), self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO visits VALUES (?, ?, ?)", rows)
+                self.db.executemany("INSERT INTO gaps VALUES (?, ?, ?)", rows)
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -346,8 +259,8 @@ class Log:
         """The record with this id, or None."""
         if record_id not in self:
             return None
-        with self._explained():
-            row = self._db.execute(f"SELECT {_COLUMNS} WHERE r.id = ?", (self._key(record_id),)).fetchone()
+        with self.db.explained():
+            row = self.db.execute(f"SELECT {_COLUMNS} WHERE r.id = ?", (self.key_of(record_id),)).fetchone()
         return None if row is None else self._record(row)
 
     def scan(self, agent_id: str, lo: int = 1, hi: int | None = None) -> Iterator[Record]:
@@ -362,8 +275,8 @@ class Log:
         start = agent.base + lo
         query = f"SELECT {_COLUMNS} WHERE r.id BETWEEN ? AND ? ORDER BY r.id LIMIT 512"
         while start <= end:
-            with self._explained():
-                rows = self._db.execute(query, (start, end)).fetchall()
+            with self.db.explained():
+                rows = self.db.execute(query, (start, end)).fetchall()
             if not rows:
                 return
             for row in rows:
@@ -380,10 +293,10 @@ class Log:
             return 1
         lo, hi = 1, agent.ranges.top + 1
         query = "SELECT id, stamp_s FROM records WHERE id BETWEEN ? AND ? AND kind < 2 ORDER BY id LIMIT 1"
-        with self._explained():
+        with self.db.explained():
             while lo < hi:
                 middle = (lo + hi) // 2
-                row = self._db.execute(query, (agent.base + middle, agent.base + hi - 1)).fetchone()
+                row = self.db.execute(query, (agent.base + middle, agent.base + hi - 1)).fetchone()
                 if row is None or row[1] >= stamp_s:
                     hi = middle
                 else:
@@ -395,102 +308,48 @@ class Log:
         if record_id.agent_id not in self._agents:
             return []
         query = f"SELECT {_COLUMNS} WHERE r.target = ?"
-        with self._explained():
-            rows = self._db.execute(query, (self._key(record_id),)).fetchall()
+        with self.db.explained():
+            rows = self.db.execute(query, (self.key_of(record_id),)).fetchall()
         return sorted((self._record(row) for row in rows), key=lambda record: record.record_id)
 
     def retractions(self) -> list[tuple[RecordId, RecordId, float]]:
         """Every retraction as (its id, its target, its stamp)."""
         query = "SELECT id, target, stamp_s FROM records WHERE target IS NOT NULL"
-        with self._explained():
-            rows = self._db.execute(query).fetchall()
-        return [(self._record_id(key), self._record_id(target), stamp) for key, target, stamp in rows]
+        with self.db.explained():
+            rows = self.db.execute(query).fetchall()
+        return [(self.id_of(key), self.id_of(target), stamp) for key, target, stamp in rows]
 
     def picture(self, record_id: RecordId) -> bytes | None:
         """JPEG bytes of a record's picture, or None if it has none or it was forgotten."""
         if record_id.agent_id not in self._agents:
             return None
-        with self._explained():
-            row = self._db.execute("SELECT jpeg FROM pictures WHERE id = ?", (self._key(record_id),)).fetchone()
+        with self.db.explained():
+            row = self.db.execute("SELECT jpeg FROM pictures WHERE id = ?", (self.key_of(record_id),)).fetchone()
         return None if row is None else bytes(row[0])
 
     def vectors(self, record_ids: Iterable[RecordId]) -> list[np.ndarray | None]:
         """Whole-view vector of each record, float16 `(d,)`, None where a record has none."""
         found: list[np.ndarray | None] = []
-        with self._explained():
+        with self.db.explained():
             for record_id in record_ids:
-                row = self._db.execute("SELECT vector FROM records WHERE id = ?", (self._key(record_id),)).fetchone()
+                row = self.db.execute("SELECT vector FROM records WHERE id = ?", (self.key_of(record_id),)).fetchone()
                 found.append(None if row is None or row[0] is None else np.frombuffer(row[0], dtype="<f2"))
         return found
 
     def journal(self, key: str) -> Any:
         """The value last stored under `key`, or None."""
-        with self._explained():
-            row = self._db.execute("SELECT value FROM journal WHERE key = ?", (key,)).fetchone()
+        with self.db.explained():
+            row = self.db.execute("SELECT value FROM journal WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
-
-    # --- the budget ---------------------------------------------------------------------------------------------
-
-    def nbytes(self) -> int:
-        """Bytes of the file (or of the RAM) that the log takes, its write-ahead part included."""
-        with self._explained():
-            (pages,) = self._db.execute("PRAGMA page_count").fetchone()
-            (page_size,) = self._db.execute("PRAGMA page_size").fetchone()
-        size: int = pages * page_size
-        if self.path is not None:
-            with contextlib.suppress(FileNotFoundError):
-                size += Path(f"{self.path}-wal").stat().st_size
-        return size
-
-    def free_bytes(self) -> int:
-        """Bytes of the file that hold nothing and will be written to next."""
-        with self._explained():
-            (pages,) = self._db.execute("PRAGMA freelist_count").fetchone()
-            (page_size,) = self._db.execute("PRAGMA page_size").fetchone()
-        return int(pages * page_size)
-
-    def holdings(self) -> list[Holding]:
-        """What a budget could take, in the order of agents and their records."""
-        query = (
-            "SELECT h.id, h.stamp_s, h.picture_bytes, h.detail_bytes, coalesce(v.count, 0), "
-            "coalesce(v.last_s, h.stamp_s) FROM holdings h LEFT JOIN visits v ON v.id = h.id ORDER BY h.id"
-        )
-        with self._explained():
-            return [Holding(self._record_id(row[0]), *row[1:]) for row in self._db.execute(query)]
-
-    def drop(self, pictures: Sequence[RecordId], details: Sequence[RecordId], shrink: bool = True) -> None:
-        """Forget pictures and tile vectors, and give the pages back to the file system where `shrink` is set."""
-        with self._explained():
-            with self._transaction():
-                keys = [(self._key(record_id),) for record_id in pictures]
-                self._db.executemany("DELETE FROM pictures WHERE id = ?", keys)
-                self._db.executemany("UPDATE holdings SET picture_bytes = 0 WHERE id = ?", keys)
-                gone = [(self._key(record_id),) for record_id in details]
-                self._db.executemany("DELETE FROM details WHERE id = ?", gone)
-                self._db.executemany("UPDATE holdings SET detail_bytes = 0 WHERE id = ?", gone)
-                empty = "DELETE FROM holdings WHERE id = ? AND picture_bytes = 0 AND detail_bytes = 0"
-                self._db.executemany(empty, keys + gone)
-                if gone:
-                    self._db.execute(
-                        "INSERT INTO counters VALUES ('details_dropped', 1) "
-                        "ON CONFLICT (name) DO UPDATE SET value = value + 1"
-                    )
-            if shrink:
-                self._db.execute("PRAGMA incremental_vacuum").fetchall()
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-    def counter(self, name: str) -> int:
-        """How often something happened that a saved view must know of; 0 if never."""
-        with self._explained():
-            row = self._db.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
-        return 0 if row is None else int(row[0])
 
     # --- conversions --------------------------------------------------------------------------------------------
 
-    def _key(self, record_id: RecordId) -> int:
+    def key_of(self, record_id: RecordId) -> int:
+        """The integer under which the record of a known agent is stored."""
         return self._agents[record_id.agent_id].base + record_id.seq
 
-    def _record_id(self, key: int) -> RecordId:
+    def id_of(self, key: int) -> RecordId:
+        """The record that is stored under this integer."""
         return RecordId(self._names[key >> _SHIFT], key & ((1 << _SHIFT) - 1))
 
     def _record(self, row: Sequence[Any]) -> Record:
@@ -502,7 +361,7 @@ class Log:
         if pose is not None:
             matrix = np.eye(4)
             matrix[:3] = np.frombuffer(pose, dtype="<f8").reshape(3, 4)
-        agent_id, seq = self._record_id(key)
+        agent_id, seq = self.id_of(key)
         return Record(
             agent_id=agent_id,
             seq=seq,
@@ -516,38 +375,6 @@ class Log:
             pose=matrix,
             source=source or "",
             is_event_start=bool(is_start),
-            target=None if target is None else self._record_id(target),
+            target=None if target is None else self.id_of(target),
             recorded_s=recorded,
         )
-
-    @contextlib.contextmanager
-    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
-        self._db.execute(f"BEGIN {kind}")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Say in one line what SQLite's errors mean for the person at the keyboard."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise PlacecellError(self._full()) from error
-        except sqlite3.OperationalError as error:
-            if "full" in str(error) or "disk I/O" in str(error):
-                raise PlacecellError(self._full()) from error
-            raise PlacecellError(f"{self._where}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise MemoryCorruptError(
-                f"{self._where} is damaged ({error}): restore it from a copy, or ingest again"
-            ) from error
-
-    def _full(self) -> str:
-        return f"{self._where}: no space left to write; all earlier records are intact: free some space and go on"

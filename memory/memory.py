@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from placecell.errors import EncoderMismatchError, MemoryLockedError, PlacecellError, UnknownRecordError
-from placecell.memory.folder import (
-    LOG,
-    EncoderName,
-    Header,
-    WriterLock,
-    read_header,
-    write_header,
-)
+from placecell.errors import PlacecellError, UnknownRecordError
+from placecell.memory.budget import Eviction, Gate
+from placecell.memory.folder import LOG
+from placecell.memory.forgetting import Budget, folder_bytes
+from placecell.memory.holdings import Holdings
+from placecell.memory.home import GIVEN, Home
 from placecell.memory.log import Log
+from placecell.memory.pictures import from_jpeg, to_jpeg
 from placecell.memory.records import Record, RecordId
+from placecell.memory.retractions import Retractions
 from placecell.memory.sharing import Delta
 from placecell.perception.observation import Observation
 
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
     from placecell.perception.encoders import Encoder
 
 __all__ = ["Memory"]
-
-PICTURE_SIDE_PX = 640
-PICTURE_QUALITY = 85
-GIVEN = "given"  # name of the encoder of a memory that was only ever handed finished vectors
 
 
 class Memory:
@@ -49,6 +44,9 @@ class Memory:
         text_encoder: The same for speech and captions; None for none.
         folder: Where the memory lives; None for RAM.
         mode: "a" to write (the folder is created if absent), "r" to read.
+        max_bytes: Cap on the bytes of the folder, and on those in RAM; pictures go first, then the vectors of tiles.
+        eviction: In which order they go, see `placecell.memory.budget`; by default first in, first out.
+        gate: Decides which moments are worth a record; by default all are.
         clock: Wall clock in Unix seconds, for `Record.recorded_s`.
 
     Raises:
@@ -71,32 +69,33 @@ class Memory:
         *,
         folder: str | Path | None = None,
         mode: Literal["a", "r"] = "a",
+        max_bytes: int | None = None,
+        eviction: Eviction | None = None,
+        gate: Gate | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if mode not in ("a", "r"):
-            raise ValueError(f"mode must be 'a' (write) or 'r' (read), got {mode!r}")
-        self.folder = None if folder is None else Path(folder)
-        self.mode = mode
-        self._clock = clock
         self._mutex = threading.RLock()
-        self._encoders: dict[str, Any] = {"encoder": encoder, "text_encoder": text_encoder}
-        self._lock: WriterLock | None = None
-        self._header = self._open_folder()
+        self._clock = clock
+        self._gate = gate
+        self._home = Home(None if folder is None else Path(folder), mode, encoder, text_encoder)
         try:
-            for role in ("encoder", "text_encoder"):
-                self._check_encoder(role)
-            path = None if self.folder is None else self.folder / LOG
-            dim = None if self._header.encoder is None else self._header.encoder.dim
-            self._log = Log(path, is_writer=mode == "a", dim=dim)
-            if self.folder is not None and mode == "a" and not (self.folder / "memory.json").exists():
-                write_header(self.folder, self._header)
+            path = None if self._home.folder is None else self._home.folder / LOG
+            self._log = Log(path, is_writer=mode == "a")
+            try:
+                self._holdings = Holdings(self._log)
+                self._budget = Budget(
+                    self._log, self._holdings, eviction, max_bytes, self._view_bytes, self._store_visits
+                )
+                self._retractions = Retractions(self._log.retractions())
+                self._home.settle()
+            except BaseException:
+                self._log.close()
+                raise
         except BaseException:
-            if self._lock is not None:
-                self._lock.release()
+            self._home.release()
             raise
-        self._retracted_by: dict[RecordId, list[tuple[RecordId, float]]] = {}
-        self._note_retractions()
-        self._finalizer = weakref.finalize(self, _release, self._log, self._lock)
+        self._visits: dict[RecordId, tuple[int, float]] = {}
+        self._finalizer = weakref.finalize(self, _release, self._log, self._home)
 
     @classmethod
     def open(
@@ -110,25 +109,14 @@ class Memory:
         """Open the memory in `folder`; see `Memory` for the arguments and what may go wrong."""
         return cls(encoder, text_encoder, folder=folder, mode=mode, **options)
 
-    def _open_folder(self) -> Header:
-        if self.folder is None:
-            if self.mode == "r":
-                raise ValueError("a memory in RAM is always writable: mode 'r' needs a folder")
-            return Header()
-        header = read_header(self.folder)
-        if self.mode == "r":
-            if header is None:
-                raise PlacecellError(f"{self.folder} holds no memory: check the name, or make one with mode='a'")
-            return header
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = WriterLock(self.folder)
-        # Read again: another process may have made the memory while this one waited for the lock.
-        return read_header(self.folder) or Header()
-
     def close(self) -> None:
         """Put the views away and let others write. A closed memory cannot be used; closing twice does no harm."""
         with self._mutex:
-            if self._finalizer.alive:
+            if not self._finalizer.alive:
+                return
+            try:
+                self.flush()
+            finally:
                 self._finalizer()
 
     def __enter__(self) -> Memory:
@@ -137,59 +125,56 @@ class Memory:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # --- encoders -----------------------------------------------------------------------------------------------
+    # --- what it is ---------------------------------------------------------------------------------------------
 
     @property
-    def encoder_name(self) -> str | None:
-        """Name of the encoder that the memory belongs to; None before the first vector."""
-        return None if self._header.encoder is None else self._header.encoder.name
+    def folder(self) -> Path | None:
+        """Where the memory lives; None for RAM."""
+        return self._home.folder
 
-    def _check_encoder(self, role: str) -> None:
-        encoder = self._encoders[role]
-        owner: EncoderName | None = getattr(self._header, role)
-        if encoder is None or isinstance(encoder, str) or owner is None:
-            return
-        if (encoder.name, encoder.dim) != (owner.name, owner.dim):
-            where = "this memory" if self.folder is None else str(self.folder)
-            raise EncoderMismatchError(
-                f"{where} belongs to {_role(role)} {owner.name!r} ({owner.dim} numbers), got {encoder.name!r} "
-                f"({encoder.dim}): open it with {owner.name!r}, or ingest into another folder"
-            )
+    @property
+    def mode(self) -> str:
+        """Whether it can be written ("a") or only read ("r")."""
+        return self._home.mode
 
-    def encoder(self, role: Literal["encoder", "text_encoder"] = "encoder") -> Encoder:
-        """The image encoder (or the text encoder), loaded now if it was not yet.
+    @property
+    def encoder(self) -> Encoder:
+        """The image encoder, loaded now if it was not yet.
 
         Raises:
             ModelUnavailableError: If its weights are neither here nor can be fetched.
             EncoderMismatchError: If it is not the one that the memory belongs to.
         """
         with self._mutex:
-            found = self._encoders[role]
-            if found is None or isinstance(found, str):
-                from placecell.perception.encoders import load_encoder
+            return self._home.encoder("encoder")
 
-                owner: EncoderName | None = getattr(self._header, role)
-                name = found if found not in (None, "auto") else (owner.name if owner else "auto")
-                self._encoders[role] = load_encoder(name)
-                self._check_encoder(role)
-            encoder: Encoder = self._encoders[role]
-            return encoder
+    @property
+    def text_encoder(self) -> Encoder | None:
+        """The encoder of speech and captions, loaded now if it was not yet; None if the memory has none."""
+        with self._mutex:
+            return self._home.encoder("text_encoder") if self._home.has("text_encoder") else None
 
-    def _adopt(self, role: str, name: str, dim: int) -> None:
-        """Make the memory belong to an encoder, or check that it does."""
-        owner: EncoderName | None = getattr(self._header, role)
-        if owner is None:
-            pair = {"encoder": self._header.encoder, "text_encoder": self._header.text_encoder}
-            pair[role] = EncoderName(name, dim)
-            header = self._header.with_encoders(**pair)
+    @property
+    def encoder_name(self) -> str | None:
+        """Name of the encoder that made the memory's image vectors; None before the first one. Loads nothing."""
+        owner = self._home.owner("encoder")
+        return None if owner is None else owner.name
+
+    @property
+    def text_encoder_name(self) -> str | None:
+        """Name of the encoder that made the vectors of words; None if there are none. Loads nothing."""
+        owner = self._home.owner("text_encoder")
+        return None if owner is None else owner.name
+
+    def nbytes(self) -> int:
+        """Bytes of the folder, or of RAM for a memory without one."""
+        with self._mutex:
             if self.folder is not None:
-                write_header(self.folder, header)
-            self._header = header
-        elif owner.dim != dim or name != owner.name:
-            raise EncoderMismatchError(
-                f"this memory belongs to {_role(role)} {owner.name!r} with {owner.dim} numbers a vector, got {dim} "
-                f"from {name!r}: use {owner.name!r}, or another folder"
-            )
+                return folder_bytes(self.folder)
+            return self._log.db.nbytes() + self._view_bytes()
+
+    def _view_bytes(self) -> int:
+        return 0
 
     # --- writing ------------------------------------------------------------------------------------------------
 
@@ -215,12 +200,10 @@ class Memory:
             journal: Values (of JSON) to store in the same transaction; see `journal`.
         """
         with self._mutex:
-            self._must_write()
-            batch = list(observations)
-            records, pictures = self._records_of(batch)
+            self._home.must_write()
+            records, pictures = self._records_of(list(observations))
             if records or journal:
-                self._log.append(records, pictures, journal)
-                self._after_append(records)
+                self._append(records, pictures, journal)
             return [record.record_id for record in records]
 
     def _records_of(self, batch: Sequence[Observation]) -> tuple[list[Record], dict[RecordId, bytes]]:
@@ -234,8 +217,8 @@ class Memory:
                     f"stamps of agent {agent_id!r} must not run backwards: {observation.stamp_s} s after {last} s"
                 )
             stamps[agent_id] = observation.stamp_s
-        vectors = self._embed_views(batch)
-        text_vectors = self._embed_texts([o.text for o in batch if o.text and o.text.strip()])
+        vectors = self._home.embed_views(batch)
+        text_vectors = self._home.embed_texts([o.text for o in batch if o.text and o.text.strip()])
         now = self._clock()
         records: list[Record] = []
         pictures: dict[RecordId, bytes] = {}
@@ -264,51 +247,16 @@ class Memory:
                 )
                 records.append(record)
                 if is_moment and observation.rgb is not None:
-                    pictures[record.record_id] = _jpeg(observation.rgb)
+                    pictures[record.record_id] = to_jpeg(observation.rgb)
         return records, pictures
 
-    @staticmethod
-    def _kinds(observation: Observation, embeddings: np.ndarray | None) -> list[str]:
-        kinds = ["moment"] if embeddings is not None else []
+    def _kinds(self, observation: Observation, embeddings: np.ndarray | None) -> list[str]:
+        kinds = []
+        if embeddings is not None and (self._gate is None or self._gate.keeps(observation, embeddings)):
+            kinds.append("moment")
         if observation.text and observation.text.strip():
             kinds.append("text")
         return kinds
-
-    def _embed_views(self, batch: Sequence[Observation]) -> list[np.ndarray | None]:
-        """Vectors (v, d) float16 of each observation; pictures of one size are encoded together."""
-        found: list[np.ndarray | None] = [None] * len(batch)
-        by_size: dict[tuple[int, ...], list[int]] = {}
-        for i, observation in enumerate(batch):
-            if observation.embeddings is not None:
-                self._adopt("encoder", self._given_name(), observation.embeddings.shape[1])
-                found[i] = observation.embeddings.astype(np.float16)
-            elif observation.rgb is not None:
-                by_size.setdefault(np.shape(observation.rgb), []).append(i)
-        if by_size:
-            from placecell.perception.tiles import encode_moments
-
-            encoder = self.encoder()
-            self._adopt("encoder", encoder.name, encoder.dim)
-            for places in by_size.values():
-                images = [rgb for i in places if (rgb := batch[i].rgb) is not None]
-                for i, vectors in zip(places, encode_moments(encoder, images), strict=True):
-                    found[i] = vectors.astype(np.float16)
-        return found
-
-    def _given_name(self) -> str:
-        """Whose vectors those are that came with an observation: the memory's own encoder's, as the caller vouches."""
-        encoder = self._encoders["encoder"]
-        if self._header.encoder is not None:
-            return self._header.encoder.name
-        return GIVEN if encoder is None or isinstance(encoder, str) else str(encoder.name)
-
-    def _embed_texts(self, texts: Sequence[str]) -> list[np.ndarray | None]:
-        wanted = self._encoders["text_encoder"] is not None or self._header.text_encoder is not None
-        if not texts or not wanted:
-            return [None] * len(texts)
-        encoder = self.encoder("text_encoder")
-        self._adopt("text_encoder", encoder.name, encoder.dim)
-        return list(encoder.encode_texts(texts).astype(np.float16))
 
     def retract(self, record_id: RecordId, reason: str = "", stamp_s: float | None = None) -> RecordId:
         """Say that a record no longer holds. Nothing is erased: `history` and `as_of` still know it.
@@ -326,7 +274,7 @@ class Memory:
             UnknownRecordError: If there is no such record.
         """
         with self._mutex:
-            self._must_write()
+            self._home.must_write()
             target = self.get(record_id)
             if stamp_s is None:
                 stamp_s = max(self._log.last_stamp_s(target.agent_id), target.stamp_s)
@@ -335,7 +283,7 @@ class Memory:
             author = target.agent_id
             if not self._log.is_local(author):
                 local = [name for name in self._log.agents() if self._log.is_local(name)]
-                author = local[0] if local else f"memory-{self._header.uid}"
+                author = local[0] if local else f"memory-{self._home.header.uid}"
             record = Record(
                 agent_id=author,
                 seq=self._log.ranges(author).top + 1,
@@ -346,18 +294,53 @@ class Memory:
                 target=target.record_id,
                 recorded_s=self._clock(),
             )
-            self._log.append([record])
-            self._after_append([record])
+            self._append([record])
             return record.record_id
 
-    def _after_append(self, records: Sequence[Record]) -> None:
-        for record in records:
-            if record.target is not None:
-                self._retracted_by.setdefault(record.target, []).append((record.record_id, record.stamp_s))
+    def _append(
+        self,
+        records: Sequence[Record],
+        pictures: Mapping[RecordId, bytes] | None = None,
+        journal: Mapping[str, Any] | None = None,
+        is_local: bool = True,
+    ) -> None:
+        """Make room, write, fold."""
+        if self._budget.max_bytes is not None:
+            size = sum(map(_size, records)) + sum(map(len, (pictures or {}).values()))
+            self._budget.admit(size)
+        self._log.append(records, pictures, journal, is_local)
+        self._retractions.fold(records)
 
-    def _must_write(self) -> None:
-        if self.mode != "a":
-            raise MemoryLockedError(f"{self.folder} was opened with mode 'r': open it with mode='a' to write")
+    def forget(self, max_bytes: int, eviction: Eviction | None = None) -> int:
+        """Drop pictures, then the vectors of tiles, until the memory fits; never the fact that something was seen.
+
+        Args:
+            max_bytes: What the memory may take from now until it is written to again; for a lasting cap, open it with
+                `max_bytes`.
+            eviction: In which order; by default the memory's own strategy.
+
+        Returns:
+            How many bytes were given back.
+
+        Raises:
+            PlacecellError: If it cannot be made that small. Everything that can be forgotten is then gone.
+        """
+        with self._mutex:
+            self._home.must_write()
+            before = self.nbytes()
+            budget = Budget(self._log, self._holdings, eviction or self._budget.eviction, max_bytes, self._view_bytes)
+            self._store_visits()
+            budget.shrink(max_bytes)
+            return max(before - self.nbytes(), 0)
+
+    def _store_visits(self) -> None:
+        if self._visits and self.mode == "a":
+            self._holdings.set_visits(self._visits)
+
+    def flush(self) -> None:
+        """Put away what only saves time, visits and views. Records need no flush: they are durable at once."""
+        with self._mutex:
+            self._store_visits()
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -373,35 +356,21 @@ class Memory:
         with self._mutex:
             record = self._log.get(_as_id(record_id))
             if record is None:
-                raise UnknownRecordError(f"no record {RecordId(*record_id)} is in this memory")
+                raise UnknownRecordError(f"no record {_as_id(record_id)} is in this memory")
             return record
 
     def history(self, record_id: RecordId) -> list[Record]:
         """The record, and what retracts it, and what retracts that, in this order."""
         with self._mutex:
             found = [self.get(record_id)]
-            seen = {found[0].record_id}
-            for record in found:
-                for later in self._log.targeting(record.record_id):
-                    if later.record_id not in seen:
-                        seen.add(later.record_id)
-                        found.append(later)
+            for record in found:  # grows while it is read
+                found += [self.get(by) for by in self._retractions.of(record.record_id) if by not in _ids(found)]
             return found
 
     def is_retracted(self, record_id: RecordId, as_of: float | None = None) -> bool:
         """Whether a retraction that itself holds (and was stamped up to `as_of`) takes the record back."""
-        return self._is_retracted(_as_id(record_id), math.inf if as_of is None else as_of, frozenset())
-
-    def _is_retracted(self, record_id: RecordId, as_of: float, above: frozenset[RecordId]) -> bool:
-        return any(
-            stamp <= as_of and by not in above and not self._is_retracted(by, as_of, above | {record_id})
-            for by, stamp in self._retracted_by.get(record_id, ())
-        )
-
-    def _note_retractions(self) -> None:
-        self._retracted_by.clear()
-        for record_id, target, stamp in self._log.retractions():
-            self._retracted_by.setdefault(target, []).append((record_id, stamp))
+        with self._mutex:
+            return not self._retractions.holds(_as_id(record_id), as_of)
 
     def picture(self, record_id: RecordId) -> np.ndarray | None:
         """The picture that a moment kept, uint8 `(h, w, 3)`; None if it had none or the budget took it.
@@ -412,12 +381,7 @@ class Memory:
         jpeg = self.picture_jpeg(record_id)
         if jpeg is None:
             return None
-        import cv2
-
-        decoded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-        if decoded is None:
-            raise PlacecellError(f"the picture of {RecordId(*record_id)} does not decode: it came damaged")
-        return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
+        return from_jpeg(jpeg)
 
     def picture_jpeg(self, record_id: RecordId) -> bytes | None:
         """The same as JPEG bytes, as they are stored."""
@@ -461,7 +425,7 @@ class Memory:
                 if not lo <= record.stamp_s <= min(hi, limit):
                     continue
                 if include_retracted or (
-                    record.kind != "retraction" and not self.is_retracted(record.record_id, as_of)
+                    record.kind != "retraction" and self._retractions.holds(record.record_id, as_of)
                 ):
                     yield record
 
@@ -492,8 +456,8 @@ class Memory:
             scans = [self._log.scan(name, since.get(name, 0) + 1) for name in self.agents()]
             return Delta.of(
                 heapq.merge(*scans, key=lambda record: (record.stamp_s, record.record_id)),
-                encoder=None if self._header.encoder is None else self._header.encoder.name,
-                text_encoder=None if self._header.text_encoder is None else self._header.text_encoder.name,
+                encoder=self.encoder_name,
+                text_encoder=self.text_encoder_name,
                 picture=self._log.picture if pictures else None,
                 max_bytes=max_bytes,
             )
@@ -509,7 +473,7 @@ class Memory:
             PlacecellError: If two memories wrote different records under one id; nothing is merged.
         """
         with self._mutex:
-            self._must_write()
+            self._home.must_write()
             fresh: dict[RecordId, Record] = {}
             for record in delta.records:
                 if record.record_id in self._log or record.record_id in fresh:
@@ -529,12 +493,11 @@ class Memory:
                 ("text_encoder", delta.text_encoder, [r.text_embedding for r in fresh.values()]),
             ):
                 for dim in sorted({v.shape[-1] for v in vectors if v is not None}):
-                    self._adopt(role, name or GIVEN, dim)
+                    self._home.adopt(role, name or GIVEN, dim)
             records = sorted(fresh.values(), key=lambda record: record.record_id)
             pictures = {key: jpeg for key, jpeg in delta.pictures.items() if key in fresh or key in self._log}
             if records or pictures:
-                self._log.append(records, pictures, is_local=False)
-                self._after_append(records)
+                self._append(records, pictures, is_local=False)
             return len(records)
 
 
@@ -542,27 +505,17 @@ def _as_id(record_id: RecordId) -> RecordId:
     return record_id if isinstance(record_id, RecordId) else RecordId(*record_id)
 
 
-def _role(role: str) -> str:
-    return role.replace("_", " ")
+def _ids(records: Iterable[Record]) -> set[RecordId]:
+    return {record.record_id for record in records}
 
 
-def _jpeg(rgb: np.ndarray) -> bytes:
-    import cv2
-
-    height, width = rgb.shape[:2]
-    scale = PICTURE_SIDE_PX / max(height, width)
-    if scale < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    is_done, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, PICTURE_QUALITY]
-    )
-    if not is_done:
-        raise PlacecellError(f"a picture of {width} x {height} cannot be stored as JPEG")
-    return bytes(data)
+def _size(record: Record) -> int:
+    """About how many bytes a record takes in the log."""
+    vectors = [record.embeddings, record.text_embedding, record.pose]
+    words = len(record.text) + len(record.source) + sum(map(len, record.labels))
+    return 100 + 4 * words + sum(array.nbytes for array in vectors if array is not None)
 
 
-def _release(log: Log, lock: WriterLock | None) -> None:
+def _release(log: Log, home: Home) -> None:
     log.close()
-    if lock is not None:
-        lock.release()
+    home.release()
