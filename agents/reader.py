@@ -1,0 +1,84 @@
+"""Answer questions from the records of a memory alone, citing them, and decline where they hold no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from placecell.agents import seen, timeline
+from placecell.agents.answer import Answer
+from placecell.agents.choices import clean_choice
+from placecell.agents.choosing import choose
+from placecell.agents.evidence import MemoryLike, Scope
+from placecell.agents.questions import Question, parse_question
+from placecell.agents.search import Searcher
+
+__all__ = ["Answer", "EvidenceReader"]
+
+_KINDS: dict[str, Callable[[Searcher, Question, Scope], Answer]] = {
+    "when": timeline.when,
+    "first": timeline.when,
+    "last": timeline.when,
+    "where": seen.where,
+    "how_many": seen.how_many,
+    "colour": seen.colour,
+    "room": seen.room,
+    "order": timeline.order,
+    "is_there": seen.is_there,
+    "how_long": timeline.how_long,
+    "what": seen.what,
+}
+
+
+class EvidenceReader:
+    """Answers from records alone: no language model, no network.
+
+    Args:
+        memory: Where to look.
+        threshold: A hit whose probability is below this is no evidence, between 0 and 1.
+
+    Raises:
+        ValueError: If `threshold` does not lie between 0 and 1.
+
+    Example:
+        >>> reader = EvidenceReader(memory)                                  # doctest: +SKIP
+        >>> answer = reader.ask("What colour is the mug?")                   # doctest: +SKIP
+        >>> answer.text, [str(hit.record_id) for hit in answer.evidence]     # doctest: +SKIP
+        ('red', ['robot/12', 'robot/13'])
+    """
+
+    def __init__(self, memory: MemoryLike, threshold: float = 0.5) -> None:
+        if not 0.0 <= threshold <= 1.0:
+            raise ValueError(f"threshold must lie between 0 and 1, got {threshold}")
+        self._search = Searcher(memory, float(threshold))
+
+    def ask(
+        self,
+        question: str,
+        choices: Sequence[str] | None = None,
+        between: tuple[float, float] | None = None,
+        agents: Sequence[str] | None = None,
+        as_of: float | None = None,
+    ) -> Answer:
+        """Answer `question`.
+
+        Args:
+            question: In English; choices may stand inside it, "A) red B) blue".
+            choices: What to choose from; "none of the above" is understood.
+            between: Look only at moments in this span, seconds.
+            agents: Look only at what these agents saw.
+            as_of: Look only at what was recorded up to then (see `Memory.recall`).
+
+        Raises:
+            ValueError: If the question is empty or fewer than two choices are given.
+        """
+        parsed = parse_question(question)
+        if isinstance(choices, str):
+            raise ValueError(f"choices must be a sequence of strings, got the string {choices!r}")
+        options = tuple(choices) if choices is not None else parsed.choices
+        if choices is not None and len(options) < 2:
+            raise ValueError(f"choices must hold at least two texts, got {len(options)}")
+        parsed = replace(parsed, choices=tuple(clean_choice(option) for option in options))
+        scope = self._search.scope(parsed, between, agents, as_of)
+        answer = _KINDS[parsed.kind](self._search, parsed, scope)
+        return choose(self._search, parsed, options, answer, scope) if options else answer
