@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 
 __all__ = [
+    "NO_MATCH_BELOW",
     "auroc",
     "best_of_background",
     "calibration_error",
@@ -25,6 +26,7 @@ __all__ = [
     "sigmoid",
 ]
 
+NO_MATCH_BELOW: Final = 0.5  # a best hit with a smaller chance is no answer
 SURPRISE: Final = 0.15  # shape of the p-values of real hits, see `extreme_value_probability`
 CERTAIN: Final = 0.995  # no channel alone is surer than this: cameras, captions and encoders err
 

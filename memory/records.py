@@ -92,3 +92,4 @@ class Recollection:
     channels: Mapping[str, float] = field(default_factory=dict)  # z-score of each channel that took part
     box: tuple[float, float, float, float] | None = None  # best tile: left, top, right, bottom as fractions of the view
     why: str = ""
+    interval_s: tuple[float, float] | None = None  # from when to when neighbouring moments show the same

@@ -1,0 +1,158 @@
+"""Planning a recall: the exact predicates, and what each channel is to look for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from placecell.memory.channels import Moment
+from placecell.memory.queries import Query, content_words, parse_query
+
+if TYPE_CHECKING:
+    from placecell.perception.encoders import Encoder
+
+__all__ = ["Plan", "Planner", "Where"]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A conjunction of exact predicates; None lets everything through.
+
+    Args:
+        near: Point (metres, world frame) and radius; what has no position is not near anything.
+        between: Seconds of stream time; a record counts if its time meets the interval, ends included.
+        streams: Agents.
+        labels: A record must have all of them.
+    """
+
+    near: tuple[tuple[float, float, float], float] | None = None
+    between: tuple[float, float] | None = None
+    streams: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.near is not None:
+            (x, y, z), radius = self.near
+            if not all(map(math.isfinite, (x, y, z))) or not radius >= 0:
+                raise ValueError(f"near must be ((x, y, z), radius_m) with finite numbers, got {self.near}")
+        if self.between is not None and not self.between[0] <= self.between[1]:
+            raise ValueError(f"between must be (start_s, end_s) with start_s <= end_s, got {self.between}")
+
+    def lets_through(self, moment: Moment) -> bool:
+        """Whether a moment satisfies every predicate."""
+        if self.streams is not None and moment.record_id.agent_id not in self.streams:
+            return False
+        if self.between is not None and not (moment.stamp_s <= self.between[1] and moment.end_s >= self.between[0]):
+            return False
+        if self.labels is not None and not set(self.labels) <= set(moment.labels):
+            return False
+        if self.near is not None:
+            return moment.position_m is not None and math.dist(moment.position_m, self.near[0]) <= self.near[1]
+        return True
+
+    def within(self, start_s: float, end_s: float) -> Where | None:
+        """This predicate, and nothing outside of an interval; None when nothing is left."""
+        low, high = self.between or (-math.inf, math.inf)
+        low, high = max(low, start_s), min(high, end_s)
+        return replace(self, between=(low, high)) if low <= high else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everything is let through."""
+        return self == Where()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What a query turned into.
+
+    Attributes:
+        query: Its keys; None for an image or a vector.
+        vector: What the visual channel looks for; None if it cannot.
+        text_vector: What the dense text channel looks for; None if it cannot.
+        notes: Lines for the person who asked, such as "unknown word: 'xylophone'".
+    """
+
+    query: Query | None
+    vector: Float32[np.ndarray, "d"] | None
+    text_vector: Float32[np.ndarray, "d"] | None
+    notes: tuple[str, ...] = ()
+
+
+class Planner:
+    """Reads queries and embeds them.
+
+    Args:
+        encoder: Gives the encoder of the pictures; called when a query has to be embedded. None: only vectors.
+        text_encoder: The same for texts.
+    """
+
+    def __init__(self, encoder: Callable[[], Encoder] | None, text_encoder: Callable[[], Any] | None) -> None:
+        self._encoder = encoder
+        self._text_encoder = text_encoder
+        self._cache: dict[tuple[str, str], Float32[np.ndarray, "d"]] = {}
+
+    @property
+    def calibration(self) -> tuple[float, float] | None:
+        """Scale and bias of the picture encoder's sigmoid; None if it was not calibrated."""
+        found: tuple[float, float] | None = getattr(self._encoder(), "calibration", None) if self._encoder else None
+        return found
+
+    def plan(self, query: str | Query | np.ndarray) -> Plan:
+        """Read a query and embed it; words that the encoder never learned are noted, never embedded.
+
+        Raises:
+            ValueError: If the query is empty, or neither words, nor an image `(h, w, 3)` uint8, nor a vector.
+        """
+        if isinstance(query, np.ndarray):
+            return Plan(None, self._embed_array(query), None)
+        parsed = query if isinstance(query, Query) else parse_query(query)
+        if not parsed.semantic:
+            return Plan(parsed, None, None)
+        notes: list[str] = []
+        vector = None
+        if self._encoder is not None:
+            vector = self._embed_words(parsed, self._encoder(), notes)
+        text_vector = None
+        if self._text_encoder is not None:
+            text_vector = self._cached("text", parsed.semantic, self._text_encoder())
+        return Plan(parsed, vector, text_vector, tuple(notes))
+
+    def _embed_array(self, query: np.ndarray) -> Float32[np.ndarray, "d"]:
+        if query.ndim == 3 and query.dtype == np.uint8 and query.shape[2] == 3 and 0 not in query.shape:
+            if self._encoder is None:
+                raise ValueError("a picture can only be looked for in a memory that has an encoder")
+            return np.asarray(self._encoder().encode_images([query]), np.float32)[0]
+        vector = np.asarray(query, np.float32).squeeze() if query.dtype != np.uint8 else np.empty(0, np.float32)
+        norm = float(np.linalg.norm(vector)) if vector.ndim == 1 else 0.0
+        if vector.ndim != 1 or not vector.size or not math.isfinite(norm) or norm == 0:
+            raise ValueError(
+                f"a query is words, an image uint8 (h, w, 3) or a finite vector (d,), got {query.dtype} {query.shape}"
+            )
+        return vector / np.float32(norm)
+
+    def _embed_words(self, query: Query, encoder: Encoder, notes: list[str]) -> Float32[np.ndarray, "d"] | None:
+        """The thing that is looked for, in the encoder's own wording; None if the encoder does not know it."""
+        ask = getattr(encoder, "unknown_words", None)
+        unknown = tuple(ask(query.semantic)) if ask is not None else ()
+        notes += [f"unknown word: {word!r}" for word in unknown]
+        text = query.semantic
+        if unknown:
+            # "a mug on the veranda": the mug can be looked for even if a veranda cannot.
+            text = query.subject if query.place and not ask(query.subject) else ""
+        if not content_words(text):
+            return None
+        prompts = getattr(encoder, "prompts", None) or {}
+        return self._cached("image", prompts.get("object", "{}").format(text), encoder)
+
+    def _cached(self, role: str, text: str, encoder: Any) -> Float32[np.ndarray, "d"]:
+        if (role, text) not in self._cache:
+            if len(self._cache) >= 512:
+                self._cache.pop(next(iter(self._cache)))
+            self._cache[role, text] = np.asarray(encoder.encode_texts([text]), np.float32)[0]
+        return self._cache[role, text]

@@ -1,0 +1,402 @@
+"""Recall: plan a query, ask every channel, fuse, and say how sure the answer is.
+
+The parts are elsewhere: `queries` reads the question, `channels` look, `fusion` orders, `calibration` turns scores into
+chances. Here they are put together, deterministically: the same records give the same hits in whatever order they came.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from placecell.memory.calibration import NO_MATCH_BELOW, noisy_or, sigmoid
+from placecell.memory.channels import (
+    DRIFT_BINS,
+    Channel,
+    Moments,
+    VectorIndex,
+    Visible,
+    lexical_channel,
+    tile_box,
+    vector_channel,
+)
+from placecell.memory.fusion import diversify as diversified
+from placecell.memory.fusion import fuse, intervals, support, weights
+from placecell.memory.graph import SEEDS, spread
+from placecell.memory.lexicon import Lexicon
+from placecell.memory.planning import Plan, Planner, Where
+from placecell.memory.queries import Query
+from placecell.memory.records import Recollection, Record
+
+if TYPE_CHECKING:
+    from placecell.memory.forest import Forest
+    from placecell.perception.encoders import Encoder
+
+__all__ = ["NO_MATCH_BELOW", "Plan", "Recaller", "Recollections", "Where", "is_match"]
+
+POOL: Final = 256  # candidates per channel
+REREAD: Final = 64  # candidates that only other channels found, whose pictures are compared after all
+GRAPH_TRUST: Final = 0.5  # association is weaker evidence than what it starts from
+EXACT_ROUND: Final = 6  # digits that are the same in whatever order sums are formed
+
+Near = tuple[Sequence[float], float]
+
+
+class Recollections(list[Recollection]):
+    """Hits, best first, with notes on how they were found."""
+
+    def __init__(self, hits: Iterable[Recollection] = (), notes: Sequence[str] = ()) -> None:
+        super().__init__(hits)
+        self.notes = tuple(notes)
+
+
+def is_match(hits: Sequence[Recollection], threshold: float = NO_MATCH_BELOW) -> bool:
+    """Whether any hit is likelier than `threshold` to show what was asked; if not, say "no match".
+
+    Example:
+        >>> is_match([])
+        False
+    """
+    return any(hit.probability >= threshold for hit in hits)
+
+
+class Recaller:
+    """Answers queries from the views of one memory. Every view is optional but the table of moments.
+
+    Args:
+        moments: What the items of the indexes are.
+        visual: Vectors of pictures.
+        dense: Vectors of texts.
+        lexicon: Words of texts.
+        forest: Tree over time, for questions about the whole.
+        encoder: Gives the encoder of the pictures; called when a query has to be embedded.
+        text_encoder: The same for texts.
+        where_type: Class of the predicates that the indexes take, built as `where_type(near=, between=, streams=,
+            labels=)`.
+    """
+
+    def __init__(
+        self,
+        moments: Moments,
+        visual: VectorIndex | None = None,
+        dense: VectorIndex | None = None,
+        lexicon: Lexicon | None = None,
+        forest: Forest | None = None,
+        encoder: Callable[[], Encoder] | None = None,
+        text_encoder: Callable[[], Any] | None = None,
+        where_type: Callable[..., Any] = Where,
+    ) -> None:
+        self._moments = moments
+        self._visual = visual
+        self._dense = dense
+        self._lexicon = lexicon
+        self._forest = forest
+        self._planner = Planner(encoder if visual is not None else None, text_encoder if dense is not None else None)
+        self._where_type = where_type
+
+    def plan(self, query: str | Query | np.ndarray) -> Plan:
+        """What a query turns into; see `Planner.plan`."""
+        return self._planner.plan(query)
+
+    def explain(self, query: str | Query | np.ndarray) -> tuple[str, ...]:
+        """How a query is understood, line by line."""
+        plan = self.plan(query)
+        if plan.query is None:
+            return ("a picture or a vector: looked for by likeness", *plan.notes)
+        parsed = plan.query
+        lines = [f"looks for {parsed.semantic!r}" if parsed.semantic else "names no thing: gives what happened"]
+        lines += [f"{parsed.order} {parsed.anchor!r}"] if parsed.anchor else []
+        window = parsed.window(*self._moments.extent_s())
+        lines += [f"between {window[0]:.1f} and {window[1]:.1f} s"] if window else []
+        lines += [f"within {parsed.near[1]} m of {parsed.near[0]}"] if parsed.near else []
+        return (*lines, *plan.notes)
+
+    # --- recall -------------------------------------------------------------------------------------------------
+
+    def recall(
+        self,
+        query: str | Query | np.ndarray,
+        *,
+        near: Near | None = None,
+        between: tuple[float, float] | None = None,
+        agents: Iterable[str] | None = None,
+        labels: Iterable[str] | None = None,
+        as_of: float | None = None,
+        k: int = 5,
+        diversify: bool = True,
+        visible: Visible | None = None,
+    ) -> Recollections:
+        """The `k` records that answer a query best.
+
+        Args:
+            query: Words, an image, or a vector of the memory's encoder.
+            near: Point and radius in metres.
+            between: Interval of stream time, seconds.
+            agents: Only records of these agents.
+            labels: Only records with all of these labels.
+            as_of: The memory as it was at this stamp.
+            k: Number of hits wanted.
+            diversify: Give one hit per event before a second one of any.
+            visible: Further test of an item, for example that it was not retracted.
+
+        Returns:
+            Hits, best first, also when none is good: see `is_match`. `notes` says what was not understood.
+
+        Raises:
+            ValueError: If an argument is malformed.
+        """
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        for name, value in (("agents", agents), ("labels", labels)):
+            if isinstance(value, str):
+                raise ValueError(f"{name} must be a sequence of strings, got the string {value!r}")
+        where: Where | None = Where(
+            None if near is None else (_point(near[0]), float(near[1])),
+            None if between is None else (float(between[0]), float(between[1])),
+            None if agents is None else tuple(sorted(set(agents))),
+            None if labels is None else tuple(sorted(set(labels))),
+        )
+        plan = self.plan(query)
+        notes = list(plan.notes)
+        if plan.query is not None:
+            where = self._narrow(plan.query, where or Where(), as_of, visible, notes)
+        if where is None:
+            return Recollections((), (*notes, "nothing lies in that interval"))
+        if as_of is not None and where is not None:
+            where = where.within(-math.inf, as_of)
+        if where is None:
+            return Recollections((), (*notes, "nothing lies in that interval"))
+        test = self._test(where, as_of, visible)
+        is_overview = plan.query is not None and (plan.query.route == "global" or not plan.query.semantic)
+        if is_overview and self._forest is not None and plan.vector is None:
+            return Recollections(self._overview(plan.query, k, test), notes)
+        channels = self._channels(plan, where, test, k)
+        if not channels:
+            return Recollections((), notes or ("nothing to compare with",))
+        scores, scale = self._fuse(channels, plan, test, k)
+        ranked = sorted(scores, key=lambda item: self._rank(item, scores))
+        head = ranked[: max(4 * k, POOL)]
+        runs = intervals(head[: max(4 * k, REREAD)], scores, self._moments)
+        order = diversified(list(runs), self._moments, runs) if diversify else list(runs)
+        hits = [self._recollection(item, scores[item], channels, scale, runs[item]) for item in order[:k]]
+        return Recollections(hits, notes)
+
+    def _narrow(
+        self, query: Query, where: Where, as_of: float | None, visible: Visible | None, notes: list[str]
+    ) -> Where | None:
+        """Add what the question itself says of time and space."""
+        found: Where | None = where
+        window = query.window(*self._moments.extent_s())
+        if window is not None:
+            found = where.within(*window)
+        if found is not None and query.near is not None and where.near is None:
+            found = replace(found, near=query.near)
+        if found is not None and query.anchor is not None and query.order in ("before", "after"):
+            anchors = self.recall(
+                query.anchor, between=found.between, agents=found.streams, as_of=as_of, k=5, visible=visible
+            )
+            notes += anchors.notes
+            if not is_match(anchors):
+                notes.append(f"no match for {query.anchor!r}, so {query.order!r} was left out")
+                return found
+            stamps = [hit.stamp_s for hit in anchors if hit.probability >= NO_MATCH_BELOW]
+            found = (
+                found.within(-math.inf, min(stamps))
+                if query.order == "before"
+                else found.within(max(hit.end_s for hit in anchors if hit.probability >= NO_MATCH_BELOW), math.inf)
+            )
+        return found
+
+    def _test(self, where: Where, as_of: float | None, visible: Visible | None) -> Visible:
+        limit = math.inf if as_of is None else as_of
+
+        def test(item: int) -> bool:
+            moment = self._moments.moment(item)
+            is_inside = moment.stamp_s <= limit and where.lets_through(moment)
+            return is_inside and (visible is None or visible(item))
+
+        return test
+
+    def _channels(self, plan: Plan, where: Where, test: Visible, k: int) -> list[Channel]:
+        pool = max(POOL, 4 * k)
+        found: list[Channel | None] = []
+        if plan.vector is not None and self._visual is not None:
+            calibration = self._planner.calibration if plan.query is not None else None
+            found.append(
+                vector_channel(
+                    "visual", self._visual, plan.vector, self._moments, pool=pool, where=self._as_predicate(where),
+                    visible=test, calibration=calibration, bins=self._bins(where),
+                )
+            )  # fmt: skip
+        if plan.text_vector is not None and self._dense is not None:
+            found.append(
+                vector_channel(
+                    "dense", self._dense, plan.text_vector, self._moments, pool=pool, where=self._as_predicate(where),
+                    visible=test, calibration=None,
+                )
+            )  # fmt: skip
+        if plan.query is not None and plan.query.semantic and self._lexicon is not None:
+            found.append(lexical_channel(self._lexicon, plan.query.semantic, pool=pool, visible=test))
+        return [channel for channel in found if channel is not None]
+
+    def _bins(self, where: Where) -> list[tuple[float, Any]]:
+        """Time bins of equal length over what is asked for."""
+        first, last = self._moments.extent_s()
+        low, high = where.between or (first, last)
+        low, high = max(low, first), min(high, last)
+        if not high > low:
+            return []
+        edges = np.linspace(low, high, DRIFT_BINS + 1).tolist()
+        return [
+            ((start + end) / 2, self._as_predicate(replace(where, between=(start, end))))
+            for start, end in zip(edges, edges[1:], strict=False)
+        ]
+
+    def _as_predicate(self, where: Where) -> Any:
+        if where.is_open:
+            return None
+        return self._where_type(near=where.near, between=where.between, streams=where.streams, labels=where.labels)
+
+    def _fuse(
+        self, channels: list[Channel], plan: Plan, test: Visible, k: int
+    ) -> tuple[dict[int, float], dict[str, float]]:
+        """Scores of all candidates; `channels` gains what association and a second look find."""
+        held = self._held(channels, test)
+        self._look_again(channels, plan, held, k)
+        graph = self._associate(channels, test)
+        if graph is not None:
+            channels.append(graph)
+        return self._held(channels, test), weights(channels)
+
+    def _held(self, channels: Sequence[Channel], test: Visible) -> dict[int, float]:
+        held = support(fuse(channels, weights(channels)), self._moments)
+        return {item: round(score, EXACT_ROUND) for item, score in held.items() if test(item)}
+
+    def _look_again(self, channels: Sequence[Channel], plan: Plan, scores: dict[int, float], k: int) -> None:
+        """Compare the pictures of what only other channels found: they may be just below the visual pool."""
+        visual = next((channel for channel in channels if channel.name == "visual"), None)
+        if visual is None or plan.vector is None:
+            return
+        calibration = self._planner.calibration if plan.query is not None else None
+        missing = [i for i in scores if i not in visual.raw and self._moments.moment(i).kind == "moment"]
+        for item in sorted(missing, key=lambda item: self._rank(item, scores))[: max(REREAD, 2 * k)]:
+            vectors = self._moments.record(item).embeddings
+            if vectors is None:
+                continue
+            cosines = np.asarray(vectors, np.float32) @ plan.vector
+            row = int(cosines.argmax())
+            visual.raw[item], visual.rows[item] = float(cosines[row]), row
+            # Nothing below the pool can stand out from the background.
+            visual.chance[item] = (
+                sigmoid(calibration[0] * float(cosines[row]) + calibration[1])
+                if calibration
+                else min(visual.chance.values())
+            )
+
+    def _associate(self, channels: Sequence[Channel], test: Visible) -> Channel | None:
+        """Texts that the best texts lead to over rare words and time."""
+        spoken = [channel for channel in channels if channel.name in ("words", "dense")]
+        if not spoken or self._lexicon is None or not len(self._lexicon):
+            return None
+        fused = fuse(spoken, weights(spoken))
+        best = sorted(fused, key=lambda item: self._rank(item, fused))[:SEEDS]
+        seeds = {item: fused[item] for item in best if fused[item] > 0}
+        if not seeds:
+            return None
+        items, shares = spread(seeds, self._lexicon, self._moments.neighbours, self._key)
+        count = max(len(self._lexicon), len(items))
+        mean = float(shares.sum()) / count
+        std = math.sqrt(max(float((shares**2).sum()) / count - mean**2, 1e-18))
+        raw = {int(i): float(s) for i, s in zip(items, shares, strict=True) if test(int(i))}
+        trust = GRAPH_TRUST * max(channel.trust for channel in spoken)
+        return Channel("graph", raw, {}, mean, std, trust)
+
+    def _key(self, item: int) -> tuple[float, str, int]:
+        moment = self._moments.moment(item)
+        return moment.stamp_s, moment.record_id.agent_id, moment.record_id.seq
+
+    def _rank(self, item: int, scores: dict[int, float]) -> tuple[float, float, str, int]:
+        """Best first; equal scores in the order of time, then of names: never in the order of arrival."""
+        return (-round(scores[item], EXACT_ROUND), *self._key(item))
+
+    # --- hits ---------------------------------------------------------------------------------------------------
+
+    def _recollection(
+        self, item: int, score: float, channels: Sequence[Channel], scale: dict[str, float], run: Sequence[int]
+    ) -> Recollection:
+        record = self._moments.record(item)
+        took_part = [channel for channel in channels if item in channel.raw]
+        visual = next((channel for channel in took_part if channel.name == "visual"), None)
+        box = None
+        if visual is not None and record.embeddings is not None and item in visual.rows:
+            box = tile_box(visual.rows[item], len(record.embeddings))
+        moments = [self._moments.moment(other) for other in run]
+        return Recollection(
+            record_id=record.record_id,
+            score=round(score, EXACT_ROUND),
+            probability=noisy_or(channel.chance.get(item, 0.0) for channel in took_part),
+            stamp_s=record.stamp_s,
+            end_s=record.end_s,
+            agent_id=record.agent_id,
+            position_m=record.position_m,
+            text=record.text,
+            labels=record.labels,
+            source=record.source,
+            channels={channel.name: round(channel.z(item), 4) for channel in took_part},
+            box=box,
+            why=_why(record, item, took_part),
+            interval_s=(min(m.stamp_s for m in moments), max(m.end_s for m in moments)),
+        )
+
+    def _overview(self, query: Query | None, k: int, test: Visible) -> list[Recollection]:
+        """What happened, in the order of time: one moment for each of about `k` parts of the streams."""
+        assert self._forest is not None
+        hits: list[Recollection] = []
+        for summary in self._forest.overview(k, test):
+            record = self._moments.record(summary.item)
+            hits.append(
+                Recollection(
+                    record_id=record.record_id,
+                    score=0.0,
+                    probability=1.0,  # it did happen
+                    stamp_s=record.stamp_s,
+                    end_s=record.end_s,
+                    agent_id=record.agent_id,
+                    position_m=record.position_m,
+                    text=record.text or summary.text,
+                    labels=record.labels,
+                    source=record.source,
+                    why=f"stands for {summary.count} moments from {summary.start_s:.0f} to {summary.end_s:.0f} s",
+                    interval_s=(summary.start_s, summary.end_s),
+                )
+            )
+        is_backwards = query is not None and query.order in ("last", "before")
+        return hits[::-1] if is_backwards else hits
+
+
+def _why(record: Record, item: int, took_part: Sequence[Channel]) -> str:
+    """One line for a person: what speaks for this hit."""
+    parts: list[str] = []
+    for channel in took_part:
+        z = channel.z(item)
+        if channel.name == "visual":
+            parts.append(f"visual {z:.1f} sd above this query's background")
+        elif channel.name == "dense" and z > 2:
+            parts.append(f"meaning {z:.1f} sd above the other texts")
+    if record.text:
+        short = record.text if len(record.text) <= 60 else record.text[:57].rstrip() + "..."
+        parts.append(f"says {short!r}")
+    elif not parts:
+        parts.append("right beside a better hit")
+    return "; ".join(parts)
+
+
+def _point(point: Sequence[float]) -> tuple[float, float, float]:
+    values = tuple(float(value) for value in point)
+    if len(values) != 3:
+        raise ValueError(f"near must be ((x, y, z), radius_m), got a point of {len(values)} numbers")
+    return values[0], values[1], values[2]
