@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import av
 import numpy as np
@@ -47,11 +47,11 @@ class VideoWriter:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        fps: float,
+        fps: float | int,
         size: tuple[int, int],
         crf: int = 23,
         *,
-        keyframe_s: float = 1.0,
+        keyframe_s: float | int = 1.0,
         preset: str = "veryfast",
     ) -> None:
         if not 0 < fps <= 1000:
@@ -76,7 +76,7 @@ class VideoWriter:
         stream.options = {"crf": str(crf), "preset": preset}
         self._stream = stream
 
-    def write(self, rgb: UInt8[np.ndarray, "h w 3"], stamp_s: float | None = None) -> None:
+    def write(self, rgb: UInt8[np.ndarray, "h w 3"], stamp_s: float | int | None = None) -> None:
         """Append one frame.
 
         Args:
@@ -110,7 +110,7 @@ class VideoWriter:
             self._mux(None)
         self._finish(keep=self.num_frames > 0)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> VideoWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -142,8 +142,8 @@ class VideoWriter:
 
 def save_clip(
     path: str | os.PathLike[str],
-    start_s: float,
-    end_s: float,
+    start_s: float | int,
+    end_s: float | int,
     out: str | os.PathLike[str],
     exact: bool = False,
 ) -> tuple[float, float]:
@@ -173,7 +173,7 @@ def save_clip(
         return _encode_clip(video, start_s, end_s, Path(out)) if exact else _copy_clip(video, start_s, end_s, Path(out))
 
 
-def thumbnail(path: str | os.PathLike[str], stamp_s: float, max_side: int = 320) -> UInt8[np.ndarray, "h w 3"]:
+def thumbnail(path: str | os.PathLike[str], stamp_s: float | int, max_side: int = 320) -> UInt8[np.ndarray, "h w 3"]:
     """The picture on display at a moment, shrunk so that its longer side is `max_side` pixels at most.
 
     Raises:

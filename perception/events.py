@@ -43,7 +43,7 @@ class RunningStats:
         """Deviation of the values themselves (not an estimate for a larger set); 0 before there are any."""
         return math.sqrt(max(0.0, self.sum_squares) / self.weight) if self.weight else 0.0
 
-    def add(self, stamp_s: float, value: float) -> None:
+    def add(self, stamp_s: float | int, value: float) -> None:
         """Take in a value seen at `stamp_s` seconds."""
         keep = 0.5 ** (max(0.0, stamp_s - self.stamp_s) / self.half_life_s) if self.weight else 0.0
         self.stamp_s = stamp_s
@@ -99,10 +99,10 @@ class SceneTiler:
     def __init__(
         self,
         lookahead: int = 8,
-        alpha: float = 1.0,
-        min_len_s: float = 2.0,
-        min_depth: float = 0.02,
-        half_life_s: float = math.inf,
+        alpha: float | int = 1.0,
+        min_len_s: float | int = 2.0,
+        min_depth: float | int = 0.02,
+        half_life_s: float | int = math.inf,
     ) -> None:
         if lookahead < 1:
             raise ValueError(f"lookahead must be at least 1 moment, got {lookahead}")
@@ -118,7 +118,7 @@ class SceneTiler:
         self._left_top = 0.0  # top that the similarities climb to going back from `_before`
         self._open: deque[tuple[float, float]] = deque()  # undecided (stamp of the later moment, similarity)
 
-    def push(self, stamp_s: float, vector: np.ndarray) -> list[float]:
+    def push(self, stamp_s: float | int, vector: np.ndarray) -> list[float]:
         """Take in the next moment.
 
         Args:
@@ -232,11 +232,11 @@ class Surprise:
 
     def __init__(
         self,
-        memory_s: float = 4.0,
-        alpha: float = 1.0,
-        max_gap_s: float = 10.0,
-        min_error: float = 0.02,
-        half_life_s: float = 600.0,
+        memory_s: float | int = 4.0,
+        alpha: float | int = 1.0,
+        max_gap_s: float | int = 10.0,
+        min_error: float | int = 0.02,
+        half_life_s: float | int = 600.0,
     ) -> None:
         if not (memory_s > 0 and max_gap_s > 0):
             raise ValueError(f"memory_s and max_gap_s must be positive, got {memory_s} and {max_gap_s}")
@@ -247,7 +247,7 @@ class Surprise:
         self._mean: np.ndarray | None = None
         self._last_s = self._kept_s = -math.inf
 
-    def push(self, stamp_s: float, vector: np.ndarray) -> Verdict:
+    def push(self, stamp_s: float | int, vector: np.ndarray) -> Verdict:
         """Take in the next moment and judge it.
 
         Raises:

@@ -145,7 +145,11 @@ class Plan:
 
 
 def make_plan(
-    index: PacketIndex, every_s: float, start_s: float = 0.0, end_s: float | None = None, exact: bool = False
+    index: PacketIndex,
+    every_s: float | int,
+    start_s: float | int = 0.0,
+    end_s: float | int | None = None,
+    exact: bool = False,
 ) -> Plan:
     """Choose the cheapest way to see a video once every `every_s` seconds.
 
@@ -204,7 +208,7 @@ def plan_stamps(index: PacketIndex, stamps_s: Float64[np.ndarray, " t"]) -> Plan
     return _plan_for(index, targets, "seek", f"{len(targets)} moments asked for by name", skips_loop_filter=False)
 
 
-def _on_grid(index: PacketIndex, every_s: float) -> Int64[np.ndarray, " t"]:
+def _on_grid(index: PacketIndex, every_s: float | int) -> Int64[np.ndarray, " t"]:
     """Packets of the frames that are on display at a multiple of `every_s`, in the order of time."""
     if every_s == 0 or not len(index.shown):
         return index.shown
@@ -215,7 +219,7 @@ def _on_grid(index: PacketIndex, every_s: float) -> Int64[np.ndarray, " t"]:
     return index.shown[first < end - EPSILON_S]
 
 
-def _nearest_keys(index: PacketIndex, every_s: float) -> Int64[np.ndarray, " t"]:
+def _nearest_keys(index: PacketIndex, every_s: float | int) -> Int64[np.ndarray, " t"]:
     """Keyframes nearest to the multiples of `every_s`, each once."""
     keys = index.shown[index.is_key[index.shown]]
     key_s = index.stamps_s[keys]

@@ -114,7 +114,8 @@ def parse_subtitles(text: str) -> Subtitles:
     rows = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     cues: list[Cue] = []
     skipped: list[tuple[int, str]] = []
-    at = 0
+    loose: tuple[int, str] | None = None  # first row that belongs to no cue
+    at = _block_end(rows, 0, stop_at_times=True) if rows[0].startswith("WEBVTT") else 0
     while at < len(rows):
         if re.match(r"(NOTE|STYLE|REGION)(\s|$)", rows[at]) and (at == 0 or not rows[at - 1].strip()):
             at = _block_end(rows, at, stop_at_times=False)
@@ -125,6 +126,8 @@ def parse_subtitles(text: str) -> Subtitles:
                 skipped.append((at + 1, rows[at]))
                 at = _block_end(rows, at + 1)
             else:
+                if rows[at].strip() and loose is None:
+                    loose = (at + 1, rows[at])
                 at += 1
             continue
         until = _block_end(rows, at + 1)
@@ -134,9 +137,8 @@ def parse_subtitles(text: str) -> Subtitles:
         elif words := _plain("\n".join(rows[at + 1 : until])):
             cues.append(Cue(start_s, end_s, words))
         at = until
-    if not cues and not skipped and any(row.strip() for row in rows[1:] if not row.startswith("WEBVTT")):
-        first = next(i for i, row in enumerate(rows) if row.strip())
-        skipped.append((first + 1, rows[first]))
+    if loose and not cues and not skipped:
+        skipped.append(loose)  # text, but no subtitles
     return Subtitles(tuple(sorted(cues, key=lambda cue: (cue.start_s, cue.end_s))), tuple(skipped))
 
 
@@ -239,7 +241,7 @@ def _seconds(parts: tuple[str | None, ...]) -> float | None:
     if int(minutes or 0) > 59 or int(seconds or 0) > 59:
         return None
     millis = int((fraction or "0").ljust(3, "0"))
-    return (((int(hours or 0) * 60) + int(minutes or 0)) * 60 + int(seconds or 0)) + millis / 1000
+    return (((int(hours or 0) * 60 + int(minutes or 0)) * 60 + int(seconds or 0)) * 1000 + millis) / 1000
 
 
 def _plain(text: str) -> str:

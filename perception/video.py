@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import av
 import numpy as np
@@ -159,7 +159,7 @@ class Video:
             )
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], num_threads: int = 1) -> Self:
+    def open(cls, path: str | os.PathLike[str], num_threads: int = 1) -> Video:
         """Open a video file.
 
         Args:
@@ -176,7 +176,7 @@ class Video:
             raise ValueError(f"num_threads must not be negative, got {num_threads}")
         return cls(_existing(path), num_threads)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Video:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -226,15 +226,21 @@ class Video:
         """For people: one line per damaged span, saying from where to where; none if nothing is known to be damaged."""
         return [f"{self.path.name}: damaged from {_clock(a)} to {_clock(b)}" for a, b in self.damage]
 
-    def plan(self, every_s: float = 1.0, start_s: float = 0.0, end_s: float | None = None, exact: bool = False) -> Plan:
+    def plan(
+        self,
+        every_s: float | int = 1.0,
+        start_s: float | int = 0.0,
+        end_s: float | int | None = None,
+        exact: bool = False,
+    ) -> Plan:
         """Choose how to read the video once every `every_s` seconds; see `placecell.perception.plan.make_plan`."""
         return make_plan(self.index, every_s, start_s, end_s, exact)
 
     def frames(
         self,
-        every_s: float | Plan = 1.0,
-        start_s: float = 0.0,
-        end_s: float | None = None,
+        every_s: float | int | Plan = 1.0,
+        start_s: float | int = 0.0,
+        end_s: float | int | None = None,
         size: tuple[int, int] | None = None,
         exact: bool = False,
     ) -> Iterator[Frame]:
@@ -257,7 +263,9 @@ class Video:
             raise ValueError(f"size must be (width, height) of at least one pixel, got {size}")
         return self._decode(chosen, size)
 
-    def frames_at(self, stamps_s: Sequence[float], size: tuple[int, int] | None = None) -> Iterator[Frame]:
+    def frames_at(
+        self, stamps_s: Sequence[float | int] | np.ndarray, size: tuple[int, int] | None = None
+    ) -> Iterator[Frame]:
         """The frames on display at the given moments, exactly, in the order of time, each once."""
         return self.frames(plan_stamps(self.index, np.asarray(stamps_s, np.float64).reshape(-1)), size=size)
 
@@ -340,7 +348,7 @@ class _Reader:
         self.packets = self._demux()
         self.position = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> _Reader:
         return self
 
     def __exit__(self, *_: object) -> None:
