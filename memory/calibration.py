@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 NO_MATCH_BELOW: Final = 0.5  # a best hit with a smaller chance is no answer
-SURPRISE: Final = 0.15  # shape of the p-values of real hits, see `extreme_value_probability`
+SURPRISE: Final = 0.05  # shape of the p-values of real hits, see `extreme_value_probability`
 CERTAIN: Final = 0.995  # no channel alone is surer than this: cameras, captions and encoders err
 
 
@@ -41,7 +41,7 @@ def sigmoid(logit: float) -> float:
     return 1.0 / (1.0 + math.exp(-logit)) if logit > -700 else 0.0
 
 
-def best_of_background(z: float, n: float) -> float:
+def best_of_background(z: float, n: int | float) -> float:
     """Chance that the best of `n` background scores reaches `z` standard deviations above their mean.
 
     Uses the normal tail, exact where rounding would lose it: 1 - F(z)^n.
@@ -56,7 +56,7 @@ def best_of_background(z: float, n: float) -> float:
     return -math.expm1(max(n, 1.0) * math.log1p(-tail))
 
 
-def extreme_value_probability(z: float, n: float, prior: float = 0.5) -> float:
+def extreme_value_probability(z: float, n: int | float, prior: float = 0.5) -> float:
     """Chance that a best score of `z` is a real hit and not the best of `n` background scores.
 
     With p the chance that the background reaches z: p is uniform when nothing is there; when something is, it is small,

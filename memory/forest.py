@@ -111,6 +111,10 @@ class Forest:
         for node in tree.open:
             node.absorb(vector, start_s, end_s, position, labels, words)
 
+    def drop(self, agent_id: str) -> None:
+        """Forget an agent's whole tree; one that was never seen is ignored."""
+        self._trees.pop(agent_id, None)
+
     def _start_node(self, tree: _Tree, level: int, vector: Float[np.ndarray, "d"] | None) -> None:
         """Close the open node of a level and open the next one, below the right parent."""
         node = Node(level)
@@ -165,9 +169,9 @@ class Forest:
         return [self._summary(agent_id, node) for agent_id, node in self.nodes(level)]
 
     def overview(self, k: int, visible: Callable[[int], bool] | None = None) -> list[Summary]:
-        """At most `k` summaries that cover everything visible, in the order of time.
+        """At most `k` summaries of the largest parts of what is visible, in the order of time.
 
-        Taken from the coarsest level that has about `k` nodes; where that has more, the largest are kept.
+        Taken from the coarsest level that has `k` visible nodes (or from the events, if there are fewer than `k`).
         """
         found: list[tuple[str, Node, list[int]]] = []
         for level in range(max(self.depth, 1), 0, -1):

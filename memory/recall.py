@@ -43,7 +43,8 @@ REREAD: Final = 64  # candidates that only other channels found, whose pictures 
 GRAPH_TRUST: Final = 0.5  # association is weaker evidence than what it starts from
 EXACT_ROUND: Final = 6  # digits that are the same in whatever order sums are formed
 
-Near = tuple[Sequence[float], float]
+Number = int | float
+Near = tuple[Any, Number]  # a point (three numbers, in any sequence or array) and a radius
 
 
 class Recollections(list[Recollection]):
@@ -122,10 +123,10 @@ class Recaller:
         query: str | Query | np.ndarray,
         *,
         near: Near | None = None,
-        between: tuple[float, float] | None = None,
+        between: tuple[Number, Number] | None = None,
         agents: Iterable[str] | None = None,
         labels: Iterable[str] | None = None,
-        as_of: float | None = None,
+        as_of: Number | None = None,
         k: int = 5,
         diversify: bool = True,
         visible: Visible | None = None,
@@ -186,7 +187,7 @@ class Recaller:
         return Recollections(hits, notes)
 
     def _narrow(
-        self, query: Query, where: Where, as_of: float | None, visible: Visible | None, notes: list[str]
+        self, query: Query, where: Where, as_of: Number | None, visible: Visible | None, notes: list[str]
     ) -> Where | None:
         """Add what the question itself says of time and space."""
         found: Where | None = where
@@ -211,7 +212,7 @@ class Recaller:
             )
         return found
 
-    def _test(self, where: Where, as_of: float | None, visible: Visible | None) -> Visible:
+    def _test(self, where: Where, as_of: Number | None, visible: Visible | None) -> Visible:
         limit = math.inf if as_of is None else as_of
 
         def test(item: int) -> bool:
@@ -395,7 +396,7 @@ def _why(record: Record, item: int, took_part: Sequence[Channel]) -> str:
     return "; ".join(parts)
 
 
-def _point(point: Sequence[float]) -> tuple[float, float, float]:
+def _point(point: Any) -> tuple[float, float, float]:
     values = tuple(float(value) for value in point)
     if len(values) != 3:
         raise ValueError(f"near must be ((x, y, z), radius_m), got a point of {len(values)} numbers")
