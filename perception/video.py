@@ -71,7 +71,7 @@ class VideoInfo:
         height: Pixels down, as shown.
         rotation_deg: Clockwise turn that shows the stored picture upright: 0, 90, 180 or 270.
         codec: Short name, for example "h264".
-        mean_fps: Frames per second over the whole.
+        mean_fps: Frames per second over the whole; 0 for a single frame.
         is_variable_rate: Whether frames are unevenly spaced.
         num_frames: Frames shown.
         num_keyframes: Packets at which decoding can start.
@@ -200,14 +200,14 @@ class Video:
         """What the video is; reads the index."""
         shown_s = self.index.shown_s
         width, height = self.display_size
-        span_s = self.index.duration_s - float(shown_s[0])
+        span_s = float(shown_s[-1] - shown_s[0])
         return VideoInfo(
             duration_s=self.index.duration_s,
             width=width,
             height=height,
             rotation_deg=self._turn,
             codec=self.codec,
-            mean_fps=len(shown_s) / span_s if span_s > 0 else 0.0,
+            mean_fps=(len(shown_s) - 1) / span_s if span_s > 0 else 0.0,
             is_variable_rate=_is_uneven(shown_s, self.index.tick[0] / self.index.tick[1]),
             num_frames=len(shown_s),
             num_keyframes=int(self.index.is_key.sum()),
@@ -273,7 +273,7 @@ class Video:
         convert = _Converter(size, self._turn, self._mirror)
         bounds = np.searchsorted(plan.stamps_s, self.index.stamps_s[plan.groups[:, 0]])
         with _Reader(self.path, self._num_threads, plan.skips_loop_filter) as reader:
-            for group, begin, end in zip(plan.groups, bounds, np.r_[bounds[1:], len(plan)], strict=True):
+            for group, begin, end in zip(plan.groups, bounds, [*bounds[1:], len(plan)], strict=False):
                 yield from self._decode_group(reader, plan, group, plan.targets[begin:end], convert)
 
     def _decode_group(
