@@ -1,1 +1,18 @@
-""""""
+"""Worlds to remember: a procedural house with a Gymnasium environment, its renderer and its path finder."""
+
+from placecell.envs.house import CATALOGUE, CATEGORIES, COLOURS, ROOM_TYPES, STRUCTURE, Action, House, HouseEnv, tour
+from placecell.envs.pathfinder import PathFinder, ShortestPath
+
+__all__ = [
+    "CATALOGUE",
+    "CATEGORIES",
+    "COLOURS",
+    "ROOM_TYPES",
+    "STRUCTURE",
+    "Action",
+    "House",
+    "HouseEnv",
+    "PathFinder",
+    "ShortestPath",
+    "tour",
+]

@@ -1,0 +1,303 @@
+"""Where an agent can stand and how it gets from here to there, on a grid; shaped like `habitat_sim.PathFinder`."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float32, Float64
+
+__all__ = ["PathFinder", "ShortestPath"]
+
+CELL_M = 0.05
+_STEPS = tuple((dr, dc, math.hypot(dr, dc) * CELL_M) for dr in (-1, 0, 1) for dc in (-1, 0, 1) if dr or dc)
+
+
+@dataclass(slots=True)
+class ShortestPath:
+    """A question and its answer, as in `habitat_sim.ShortestPath`: fill the ends, call `PathFinder.find_path`.
+
+    Args:
+        requested_start: Point (x, y, z), metres.
+        requested_end: Point (x, y, z), metres.
+        points: Corners of the way found, from start to end.
+        geodesic_distance: Its length in metres; infinite when there is none.
+    """
+
+    requested_start: Sequence[float] | np.ndarray = (0.0, 0.0, 0.0)
+    requested_end: Sequence[float] | np.ndarray = (0.0, 0.0, 0.0)
+    points: list[np.ndarray] = field(default_factory=list)
+    geodesic_distance: float = math.inf
+
+
+class PathFinder:
+    """Navigable floor of one level.
+
+    Args:
+        free: True where nothing stands on the floor; rows run along z, columns along x.
+        agent_radius_m: The agent is a disc of this radius.
+        origin_m: World (x, z) of the corner of cell (0, 0).
+        height_m: Height of the floor.
+
+    Example:
+        >>> import numpy as np
+        >>> finder = PathFinder(np.pad(np.ones((60, 60), bool), 1), 0.18)
+        >>> path = ShortestPath((0.5, 0.0, 0.5), (2.5, 0.0, 0.5))
+        >>> finder.find_path(path), round(path.geodesic_distance, 2)
+        (True, 2.0)
+    """
+
+    def __init__(
+        self,
+        free: Bool[np.ndarray, "rows columns"],
+        agent_radius_m: float = 0.18,
+        origin_m: tuple[float, float] = (0.0, 0.0),
+        height_m: float = 0.0,
+    ) -> None:
+        if free.ndim != 2 or free.size == 0:
+            raise ValueError(f"free must be a grid (rows, columns), got shape {free.shape}")
+        self.free = np.asarray(free, bool)
+        self.agent_radius_m, self.origin_m, self.height_m = agent_radius_m, origin_m, height_m
+        padded = np.pad(self.free, 1).astype(np.uint8)
+        distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+        # From the cell's centre to the edge of the nearest blocked cell.
+        self._clearance: Float32[np.ndarray, "rows columns"] = (
+            np.maximum(distance - 0.5, 0.0).astype(np.float32) * CELL_M
+        )
+        self.navigable = (self._clearance >= agent_radius_m) & self.free
+        _, self._island = cv2.connectedComponents(self.navigable.astype(np.uint8), connectivity=4)
+        counts = np.bincount(self._island.ravel())
+        counts[0] = 0
+        self._island_cells = counts
+        self.largest_island = int(counts.argmax())
+        self._rng = np.random.default_rng(0)
+        self._fields: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether there is anywhere to stand."""
+        return bool(self.navigable.any())
+
+    @property
+    def navigable_area(self) -> float:
+        """Square metres on which the agent's centre can stand."""
+        return float(self.navigable.sum()) * CELL_M**2
+
+    @property
+    def largest_share(self) -> float:
+        """Share of the navigable cells that lie in the largest island."""
+        total = int(self._island_cells.sum())
+        return float(self._island_cells[self.largest_island]) / total if total else 0.0
+
+    def seed(self, seed: int) -> None:
+        """Restart the generator of `get_random_navigable_point`."""
+        self._rng = np.random.default_rng(seed)
+
+    def get_bounds(self) -> tuple[Float64[np.ndarray, "3"], Float64[np.ndarray, "3"]]:
+        """Lowest and highest corner of the level, metres."""
+        rows, columns = self.free.shape
+        x, z = self.origin_m
+        return np.array([x, self.height_m, z]), np.array([x + columns * CELL_M, self.height_m, z + rows * CELL_M])
+
+    def cell(self, x: float, z: float) -> tuple[int, int]:
+        """Row and column of a point."""
+        return math.floor((z - self.origin_m[1]) / CELL_M), math.floor((x - self.origin_m[0]) / CELL_M)
+
+    def is_navigable(self, point: Sequence[float] | np.ndarray, max_y_delta: float = 0.5) -> bool:
+        """Whether the agent can stand at a point, not further than `max_y_delta` above or below the floor."""
+        x, y, z = (float(v) for v in point)
+        return abs(y - self.height_m) <= max_y_delta and self._open(x, z)
+
+    def _open(self, x: float, z: float) -> bool:
+        row, column = self.cell(x, z)
+        rows, columns = self.navigable.shape
+        return 0 <= row < rows and 0 <= column < columns and bool(self.navigable[row, column])
+
+    def snap_point(self, point: Sequence[float] | np.ndarray, island_index: int = -1) -> Float64[np.ndarray, "3"]:
+        """Nearest navigable point (of one island where given); NaN when there is none."""
+        x, _, z = (float(v) for v in point)
+        if island_index < 0 and self._open(x, z):
+            return np.array([x, self.height_m, z])
+        rows, columns = np.nonzero(self.navigable if island_index < 0 else self._island == island_index)
+        if not len(rows):
+            return np.full(3, np.nan)
+        cx, cz = (columns + 0.5) * CELL_M + self.origin_m[0], (rows + 0.5) * CELL_M + self.origin_m[1]
+        best = int(((cx - x) ** 2 + (cz - z) ** 2).argmin())
+        return np.array([cx[best], self.height_m, cz[best]])
+
+    def get_island(self, point: Sequence[float] | np.ndarray) -> int:
+        """Number of the island that holds a point; 0 where the agent cannot stand."""
+        row, column = self.cell(float(point[0]), float(point[2]))
+        rows, columns = self.navigable.shape
+        return int(self._island[row, column]) if 0 <= row < rows and 0 <= column < columns else 0
+
+    def island_radius(self, point: Sequence[float] | np.ndarray) -> float:
+        """Radius in metres of a circle around the island's cells; 0 where the agent cannot stand."""
+        number = self.get_island(point)
+        if number == 0:
+            return 0.0
+        rows, columns = np.nonzero(self._island == number)
+        return float(
+            np.hypot(rows - (rows.min() + rows.max()) / 2, columns - (columns.min() + columns.max()) / 2).max() * CELL_M
+        )
+
+    def distance_to_closest_obstacle(
+        self, point: Sequence[float] | np.ndarray, max_search_radius: float = 2.0
+    ) -> float:
+        """Metres from a point to what blocks the floor, at most `max_search_radius`; 0 outside."""
+        row, column = self.cell(float(point[0]), float(point[2]))
+        rows, columns = self.free.shape
+        if not (0 <= row < rows and 0 <= column < columns):
+            return 0.0
+        return float(min(self._clearance[row, column], max_search_radius))
+
+    def get_random_navigable_point(self, max_tries: int = 10, island_index: int = -1) -> Float64[np.ndarray, "3"]:
+        """A uniformly drawn point where the agent can stand, in the largest island unless one is named.
+
+        `max_tries` is accepted for habitat_sim's sake; one try always suffices here.
+        """
+        rows, columns = np.nonzero(self._island == (self.largest_island if island_index < 0 else island_index))
+        if not len(rows):
+            return np.full(3, np.nan)
+        pick = int(self._rng.integers(len(rows)))
+        dx, dz = self._rng.random(2)
+        return np.array(
+            [
+                (columns[pick] + dx) * CELL_M + self.origin_m[0],
+                self.height_m,
+                (rows[pick] + dz) * CELL_M + self.origin_m[1],
+            ]
+        )
+
+    def get_topdown_view(
+        self, meters_per_pixel: float, height: float = 0.0, eps: float = 0.5
+    ) -> Bool[np.ndarray, "rows columns"]:
+        """Map of where the agent can stand; rows along z, columns along x, from `get_bounds()[0]`."""
+        if meters_per_pixel <= 0:
+            raise ValueError(f"meters_per_pixel must be positive, got {meters_per_pixel}")
+        rows, columns = self.free.shape
+        h, w = max(1, round(rows * CELL_M / meters_per_pixel)), max(1, round(columns * CELL_M / meters_per_pixel))
+        if abs(height - self.height_m) > eps:
+            return np.zeros((h, w), bool)
+        r = np.minimum(((np.arange(h) + 0.5) * meters_per_pixel / CELL_M).astype(int), rows - 1)
+        c = np.minimum(((np.arange(w) + 0.5) * meters_per_pixel / CELL_M).astype(int), columns - 1)
+        return self.navigable[np.ix_(r, c)]
+
+    def find_path(self, path: ShortestPath) -> bool:
+        """Fill in the shortest way between the two ends, each snapped to where the agent can stand.
+
+        Works on any object with the fields of `ShortestPath`, so habitat_sim's own fits.
+        """
+        start, end = self.snap_point(path.requested_start), self.snap_point(path.requested_end)
+        path.points, path.geodesic_distance = [], math.inf
+        if np.isnan(start).any() or np.isnan(end).any() or self.get_island(start) != self.get_island(end):
+            return False
+        distance = self._field(self.cell(end[0], end[2]))
+        cell = self.cell(start[0], start[2])
+        way = [start]
+        rows, columns = distance.shape
+        while distance[cell] > 0:
+            here = cell
+            best = math.inf
+            for dr, dc, cost in _STEPS:
+                r, c = here[0] + dr, here[1] + dc
+                if (
+                    0 <= r < rows
+                    and 0 <= c < columns
+                    and distance[r, c] + cost < best
+                    and self._step_open(here, dr, dc)
+                ):
+                    best, cell = float(distance[r, c]) + cost, (r, c)
+            way.append(
+                np.array(
+                    [
+                        (cell[1] + 0.5) * CELL_M + self.origin_m[0],
+                        self.height_m,
+                        (cell[0] + 0.5) * CELL_M + self.origin_m[1],
+                    ]
+                )
+            )
+        way.append(end)
+        path.points = self._tighten(way)
+        path.geodesic_distance = float(
+            sum(np.linalg.norm(b - a) for a, b in zip(path.points[:-1], path.points[1:], strict=True))
+        )
+        return True
+
+    def geodesic_distance(self, start: Sequence[float] | np.ndarray, end: Sequence[float] | np.ndarray) -> float:
+        """Length in metres of the shortest way; infinite when there is none."""
+        path = ShortestPath(start, end)
+        self.find_path(path)
+        return path.geodesic_distance
+
+    def _step_open(self, cell: tuple[int, int], dr: int, dc: int) -> bool:
+        """Whether a diagonal step cuts no corner."""
+        return not (dr and dc) or (
+            bool(self.navigable[cell[0] + dr, cell[1]]) and bool(self.navigable[cell[0], cell[1] + dc])
+        )
+
+    def _field(self, goal: tuple[int, int]) -> Float64[np.ndarray, "rows columns"]:
+        """Distance of every cell to the goal over eight neighbours (Dijkstra); the last 64 goals are kept."""
+        if goal in self._fields:
+            self._fields.move_to_end(goal)
+            return self._fields[goal]
+        width = self.navigable.shape[1] + 2
+        is_open = np.pad(self.navigable, 1).ravel().tolist()
+        cost = [math.inf] * len(is_open)
+        source = (goal[0] + 1) * width + goal[1] + 1
+        cost[source] = 0.0
+        straight, slanted = CELL_M, CELL_M * math.sqrt(2)
+        queue = [(0.0, source)]
+        push, pop = heapq.heappush, heapq.heappop
+        while queue:
+            now, cell = pop(queue)
+            if now > cost[cell]:
+                continue
+            up, down, left, right = is_open[cell - width], is_open[cell + width], is_open[cell - 1], is_open[cell + 1]
+            for allowed, to, step in (
+                (up, cell - width, straight),
+                (down, cell + width, straight),
+                (left, cell - 1, straight),
+                (right, cell + 1, straight),
+                (up and left, cell - width - 1, slanted),
+                (up and right, cell - width + 1, slanted),
+                (down and left, cell + width - 1, slanted),
+                (down and right, cell + width + 1, slanted),
+            ):
+                if allowed and is_open[to] and now + step < cost[to] - 1e-12:
+                    cost[to] = now + step
+                    push(queue, (now + step, to))
+        field_ = np.array(cost).reshape(-1, width)[1:-1, 1:-1]
+        self._fields[goal] = field_
+        if len(self._fields) > 64:
+            self._fields.popitem(last=False)
+        return field_
+
+    def _sees(self, a: np.ndarray, b: np.ndarray) -> bool:
+        """Whether the agent can walk the straight line from `a` to `b`."""
+        num = max(2, int(np.hypot(b[0] - a[0], b[2] - a[2]) / (CELL_M * 0.4)) + 2)
+        t = np.linspace(0.0, 1.0, num)
+        columns = np.floor((a[0] + t * (b[0] - a[0]) - self.origin_m[0]) / CELL_M).astype(int)
+        rows = np.floor((a[2] + t * (b[2] - a[2]) - self.origin_m[1]) / CELL_M).astype(int)
+        return bool(self.navigable[rows, columns].all())
+
+    def _tighten(self, way: list[np.ndarray]) -> list[np.ndarray]:
+        """Pull the string: keep only the corners that the straight line cannot skip."""
+        points, at = [way[0]], 0
+        while at < len(way) - 1:
+            reach, step = at + 1, 1
+            while reach + step < len(way) and self._sees(way[at], way[reach + step]):
+                reach += step
+                step *= 2
+            while step >= 1:
+                if reach + step < len(way) and self._sees(way[at], way[reach + step]):
+                    reach += step
+                step //= 2
+            points.append(way[reach])
+            at = reach
+        return points

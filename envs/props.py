@@ -1,0 +1,531 @@
+"""Small things that stand on furniture or lie about, and things that hang on walls; built like `furniture`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from placecell.envs.furniture import CREAM, DARK_WOOD, INK, LEAF, METAL, SCREEN, STEEL, WATER, WOOD
+from placecell.envs.solids import Shape, rotation_x, rotation_y, rotation_z
+
+__all__: list[str] = []
+
+Rng = np.random.Generator
+
+
+def clock(s: Shape, rng: Rng, variant: int) -> None:
+    r = rng.uniform(0.17, 0.24)
+    flat = rotation_x(math.pi / 2)
+    y = r
+    if variant == 2:
+        s.box((2 * r, 2 * r, 0.04), (0, 0, 0.02))
+    else:
+        s.cylinder(r, 0.04, (0, y, 0), turn=flat, sides=24)
+        if variant == 1:
+            for side in (-1, 1):
+                s.sphere(r * 0.32, (side * r * 0.6, y + r * 0.9, 0.03), METAL, sides=8)
+    face = CREAM if s.main != CREAM and sum(s.main) < 2.4 else INK
+    for i in range(12):
+        a = i * math.pi / 6
+        long = 0.16 if i % 3 == 0 else 0.08
+        s.box(
+            (r * 0.05, r * long, 0.006),
+            (r * 0.8 * math.sin(a), y + r * 0.8 * math.cos(a) - r * long / 2, 0.043),
+            face,
+            turn=None,
+        )
+    for length, thick in ((0.5, 0.08), (0.72, 0.05)):
+        s.box((r * thick, r * length, 0.008), (0, y, 0.046), face, turn=rotation_z(float(rng.uniform(0, 6.28))))
+    s.sphere(r * 0.06, (0, y, 0.05), face, sides=6)
+
+
+def painting(s: Shape, rng: Rng, variant: int) -> None:
+    w, h = rng.uniform(0.55, 1.0), rng.uniform(0.45, 0.75)
+    s.box((w, h, 0.03), (0, 0, 0.015))
+    cw, ch, y0, z = w - 0.1, h - 0.1, 0.05, 0.031
+    tint = [tuple(float(v) for v in rng.uniform(0.15, 0.95, 3)) for _ in range(6)]
+    s.box((cw, ch, 0.004), (0, y0, z), (0.62, 0.80, 0.93) if variant == 0 else (0.94, 0.92, 0.86))
+    if variant == 0:
+        s.box((cw, ch * 0.35, 0.002), (0, y0, z + 0.003), (0.30, 0.55, 0.25))
+        for i in range(2):
+            x = float(rng.uniform(-cw * 0.3, cw * 0.1))
+            s.panel(
+                [
+                    (x - cw * 0.2, y0 + ch * 0.35, z + 0.006 + i * 0.001),
+                    (x + cw * 0.2, y0 + ch * 0.35, z + 0.006 + i * 0.001),
+                    (x, y0 + ch * rng.uniform(0.6, 0.85), z + 0.006 + i * 0.001),
+                ],
+                (0.45, 0.42, 0.5),
+                1.0 - 0.2 * i,
+            )
+        s.cylinder(
+            ch * 0.1, 0.002, (cw * 0.3, y0 + ch * 0.78, z + 0.004), (0.98, 0.85, 0.35), turn=rotation_x(math.pi / 2)
+        )
+    elif variant == 1:
+        for i in range(5):
+            bw, bh = cw * rng.uniform(0.2, 0.5), ch * rng.uniform(0.2, 0.5)
+            s.box(
+                (bw, bh, 0.001),
+                (rng.uniform(-1, 1) * (cw - bw) / 2, y0 + rng.uniform(0, 1) * (ch - bh), z + 0.004 + 0.0012 * i),
+                tint[i],
+            )
+    elif variant == 2:
+        for i in range(4):
+            r = min(cw, ch) * rng.uniform(0.1, 0.26)
+            s.cylinder(
+                r,
+                0.001,
+                (rng.uniform(-1, 1) * (cw / 2 - r), y0 + r + rng.uniform(0, 1) * (ch - 2 * r), z + 0.004 + 0.0012 * i),
+                tint[i],
+                turn=rotation_x(math.pi / 2),
+                sides=16,
+            )
+    else:
+        s.cylinder(
+            min(cw, ch) * 0.24,
+            0.002,
+            (0, y0 + ch * 0.6, z + 0.004),
+            (0.90, 0.72, 0.58),
+            turn=rotation_x(math.pi / 2),
+            sides=16,
+        )
+        s.panel(
+            [
+                (-cw * 0.3, y0, z + 0.005),
+                (cw * 0.3, y0, z + 0.005),
+                (cw * 0.14, y0 + ch * 0.36, z + 0.005),
+                (-cw * 0.14, y0 + ch * 0.36, z + 0.005),
+            ],
+            tint[0],
+        )
+        for x in (-0.08, 0.08):
+            s.box((0.02, 0.02, 0.002), (x * ch, y0 + ch * 0.64, z + 0.007), INK)
+
+
+def curtain(s: Shape, rng: Rng, variant: int) -> None:
+    """Two lengths of cloth beside a window; the builder of the room hangs it around one."""
+    w, h = rng.uniform(1.7, 1.95), rng.uniform(1.95, 2.1)
+    s.tube([(-w / 2 - 0.08, h, 0.09), (w / 2 + 0.08, h, 0.09)], 0.016, DARK_WOOD if variant else METAL)
+    for x in (-w / 2 - 0.1, w / 2 + 0.1):
+        s.sphere(0.035, (x, h, 0.09), DARK_WOOD if variant else METAL, sides=8)
+    low = 0.0 if variant != 1 else h * 0.3
+    cloth = w * rng.uniform(0.2, 0.25)
+    for side in (-1, 1):
+        folds = 5
+        for i in range(folds):
+            x = side * (w / 2 - (i + 0.5) * cloth / folds)
+            if variant == 2 and i > 1:
+                s.frustum(
+                    cloth / folds * 0.6, cloth / folds * 0.6, h * 0.55, (x - side * 0.02, h * 0.45, 0.08), sides=6
+                )
+                s.frustum(
+                    cloth / folds * 0.6,
+                    cloth / folds * 0.5,
+                    h * 0.47,
+                    (x + side * cloth * 0.35, 0, 0.08),
+                    sides=6,
+                    turn=rotation_z(side * 0.08),
+                )
+            else:
+                s.frustum(cloth / folds * 0.6, cloth / folds * 0.6, h - low, (x, low, 0.08), sides=6)
+
+
+def mug(s: Shape, rng: Rng, variant: int) -> None:
+    r, h = rng.uniform(0.045, 0.055), rng.uniform(0.1, 0.125)
+    profile = [(0, 0), (r, 0), (r, h), (r * 0.88, h), (r * 0.86, h * 0.8)]
+    if variant == 1:
+        profile = [(0, 0), (r * 0.7, 0), (r * 1.1, h * 0.5), (r, h), (r * 0.88, h), (r * 0.86, h * 0.8)]
+    s.lathe(profile, (0, 0, 0), sides=16)
+    s.lathe([(r * 0.88, 0), (0, 0)], (0, h * 0.85, 0), (0.25, 0.14, 0.08), sides=16)
+    if variant == 2:
+        s.tube([(r, h * 0.85, 0), (r * 2.0, h * 0.8, 0), (r * 2.0, h * 0.25, 0), (r, h * 0.2, 0)], 0.011)
+        s.lathe([(r * 1.02, h * 0.4), (r * 1.02, h * 0.6)], (0, 0, 0), CREAM, sides=16)
+    else:
+        s.ring(h * 0.3, 0.011, (r * 1.05, h * 0.5, 0), arc_rad=math.pi, start_rad=-math.pi / 2, sides=8)
+
+
+def bowl(s: Shape, rng: Rng, variant: int) -> None:
+    r, h = rng.uniform(0.12, 0.16), rng.uniform(0.075, 0.1)
+    s.lathe(
+        [
+            (0, 0),
+            (r * 0.4, 0),
+            (r * 0.45, h * 0.15),
+            (r * 0.8, h * 0.5),
+            (r, h),
+            (r * 0.94, h),
+            (r * 0.7, h * 0.45),
+            (0, h * 0.3),
+        ],
+        (0, 0, 0),
+        sides=20,
+        smooth=variant != 2,
+    )
+    fruit = ((0.85, 0.15, 0.12), (0.95, 0.8, 0.2), (0.45, 0.7, 0.2), (0.95, 0.55, 0.1))
+    if variant == 0:
+        for i in range(5):
+            a = i * 1.257
+            s.sphere(
+                0.042, (r * 0.45 * math.cos(a), h * 0.95, r * 0.45 * math.sin(a)), fruit[int(rng.integers(4))], sides=8
+            )
+        s.sphere(0.045, (0, h * 1.2, 0), fruit[int(rng.integers(4))], sides=8)
+    elif variant == 2:
+        s.lathe([(r * 0.8, 0), (0, 0.01)], (0, h * 0.7, 0), (0.85, 0.55, 0.25), sides=16)
+
+
+def bottle(s: Shape, rng: Rng, variant: int) -> None:
+    r, h = rng.uniform(0.038, 0.05), rng.uniform(0.27, 0.33)
+    if variant == 0:
+        profile = [(0, 0), (r, 0), (r, h * 0.58), (r * 0.35, h * 0.74), (r * 0.32, h), (0, h)]
+    elif variant == 1:
+        profile = [
+            (0, 0),
+            (r * 1.15, 0),
+            (r * 1.2, h * 0.25),
+            (r * 0.9, h * 0.5),
+            (r * 0.36, h * 0.66),
+            (r * 0.34, h),
+            (0, h),
+        ]
+    else:
+        profile = [
+            (0, 0),
+            (r, 0),
+            (r, h * 0.35),
+            (r * 0.9, h * 0.4),
+            (r, h * 0.45),
+            (r, h * 0.78),
+            (r * 0.5, h * 0.88),
+            (r * 0.5, h * 0.94),
+            (0, h * 0.94),
+        ]
+    s.lathe(profile, (0, 0, 0), sides=14)
+    s.cylinder(
+        r * (0.42 if variant < 2 else 0.58),
+        0.03,
+        (0, h * (0.98 if variant < 2 else 0.92), 0),
+        (DARK_WOOD, METAL, CREAM)[variant],
+        sides=10,
+    )
+    if variant != 1:
+        s.lathe([(r * 1.03, h * 0.2), (r * 1.03, h * 0.4)], (0, 0, 0), CREAM, sides=14)
+
+
+def vase(s: Shape, rng: Rng, variant: int) -> None:
+    r, h = rng.uniform(0.075, 0.095), rng.uniform(0.22, 0.28)
+    profiles = (
+        [(0, 0), (r * 0.5, 0), (r, h * 0.4), (r * 0.45, h * 0.85), (r * 0.65, h), (r * 0.55, h)],
+        [(0, 0), (r * 0.8, 0), (r * 0.5, h * 0.3), (r * 0.9, h * 0.9), (r, h), (r * 0.85, h)],
+        [
+            (0, 0),
+            (r * 0.7, 0),
+            (r * 1.15, h * 0.25),
+            (r * 1.1, h * 0.45),
+            (r * 0.35, h * 0.65),
+            (r * 0.4, h),
+            (r * 0.3, h),
+        ],
+    )
+    s.lathe(profiles[variant % 3], (0, 0, 0), sides=16)
+    petal = ((0.97, 0.95, 0.9), (0.95, 0.45, 0.55), (0.98, 0.85, 0.25))[int(rng.integers(3))]
+    for i in range(6):
+        a = i * 1.05 + float(rng.uniform(0, 0.5))
+        out, up = rng.uniform(0.05, 0.13), h + rng.uniform(0.1, 0.2)
+        tip = (out * math.cos(a), up, out * math.sin(a))
+        s.tube([(0, h * 0.9, 0), tip], 0.006, LEAF, sides=4)
+        s.sphere(0.034, tip, petal, stretch=(1, 0.6, 1), sides=8)
+        s.sphere(0.014, (tip[0], up + 0.015, tip[2]), (0.9, 0.7, 0.15), sides=6)
+
+
+def book(s: Shape, rng: Rng, variant: int) -> None:
+    page = (0.95, 0.93, 0.87)
+    if variant == 0:
+        y = 0.0
+        for _ in range(int(rng.integers(2, 4))):
+            w, d, t = rng.uniform(0.17, 0.2), rng.uniform(0.23, 0.27), rng.uniform(0.03, 0.045)
+            turn = rotation_y(float(rng.uniform(-0.3, 0.3)))
+            s.box((w, 0.006, d), (0, y, 0), turn=turn)
+            s.box((w - 0.012, t, d - 0.012), (0, y + 0.006, 0), page, turn=turn)
+            s.box((w, 0.006, d), (0, y + t + 0.006, 0), turn=turn)
+            edge = turn @ np.array([-w / 2, 0, 0])
+            s.box((0.007, t + 0.01, d), (float(edge[0]), y, float(edge[2])), turn=turn)
+            y += t + 0.013
+    elif variant == 1:
+        for side in (-1, 1):
+            tilt = rotation_z(side * 0.18)
+            s.box((0.18, 0.008, 0.26), (side * 0.09, 0.016, 0), turn=tilt)
+            s.box((0.165, 0.016, 0.24), (side * 0.088, 0.025, 0), page, turn=tilt)
+            for i in range(5):
+                s.box((0.12, 0.001, 0.008), (side * 0.085, 0.043, -0.08 + i * 0.04), STEEL, turn=tilt)
+    else:
+        w, h, t = rng.uniform(0.17, 0.2), rng.uniform(0.25, 0.29), 0.04
+        for z in (-t / 2, t / 2):
+            s.box((w, h, 0.006), (0, 0, z))
+        s.box((w - 0.01, h - 0.012, t - 0.006), (0.004, 0.006, 0), page)
+        s.box((0.006, h, t), (-w / 2, 0, 0))
+        s.box((w * 0.6, 0.05, 0.001), (0, h * 0.62, t / 2 + 0.004), CREAM)
+
+
+def laptop(s: Shape, rng: Rng, variant: int) -> None:
+    w, d = rng.uniform(0.32, 0.38), rng.uniform(0.23, 0.26)
+    s.box((w, 0.018, d), (0, 0, 0.0))
+    s.box((w * 0.86, 0.002, d * 0.48), (0, 0.018, -d * 0.12), INK)
+    s.box((w * 0.3, 0.002, d * 0.24), (0, 0.018, d * 0.3), STEEL)
+    lean = rotation_x(-0.25 - 0.12 * variant)
+    s.box((w, d, 0.012), (0, 0.016, -d / 2), turn=lean)
+    glow = ((0.35, 0.6, 0.9), (0.92, 0.93, 0.95), (0.12, 0.2, 0.3))[variant % 3]
+    at = lean @ np.array([0, 0.012, 0.0075])
+    s.box((w * 0.92, d * 0.88, 0.002), (0, 0.016 + float(at[1]), -d / 2 + float(at[2])), glow, turn=lean)
+    if variant != 2:
+        for i in range(4):
+            line = lean @ np.array([-w * 0.1, 0.05 + 0.04 * i, 0.0095])
+            s.box(
+                (w * (0.6 - 0.1 * (i % 2)), 0.014, 0.001),
+                (float(line[0]), 0.016 + float(line[1]), -d / 2 + float(line[2])),
+                (0.2, 0.25, 0.35),
+                turn=lean,
+            )
+
+
+def teddy_bear(s: Shape, rng: Rng, variant: int) -> None:
+    k = rng.uniform(0.9, 1.15)
+    belly = CREAM if variant != 1 else None
+    s.sphere(0.1 * k, (0, 0.11 * k, 0), stretch=(1, 1.1, 0.9))
+    s.sphere(0.065 * k, (0, 0.11 * k, 0.04 * k), belly, 0.95, stretch=(1, 1.1, 0.9))
+    s.sphere(0.085 * k, (0, 0.27 * k, 0))
+    for x in (-1, 1):
+        s.sphere(0.034 * k, (x * 0.066 * k, 0.335 * k, 0), sides=8)
+        s.sphere(0.02 * k, (x * 0.066 * k, 0.335 * k, 0.02 * k), CREAM, sides=6)
+        s.sphere(0.011 * k, (x * 0.032 * k, 0.29 * k, 0.075 * k), INK, sides=6)
+        if variant == 2:
+            s.tube([(x * 0.08 * k, 0.17 * k, 0), (x * 0.19 * k, 0.27 * k, 0.03)], 0.034 * k, sides=8)
+            s.sphere(0.036 * k, (x * 0.19 * k, 0.27 * k, 0.03), sides=8)
+        else:
+            s.sphere(
+                0.042 * k,
+                (x * 0.115 * k, 0.14 * k, 0.04 * k),
+                stretch=(0.8, 1.5, 0.9),
+                turn=rotation_z(x * 0.5),
+                sides=8,
+            )
+        s.sphere(0.05 * k, (x * 0.075 * k, 0.045 * k, 0.1 * k), stretch=(0.9, 0.9, 1.4), sides=8)
+        s.sphere(0.028 * k, (x * 0.08 * k, 0.05 * k, 0.155 * k), CREAM, sides=6)
+    s.sphere(0.04 * k, (0, 0.25 * k, 0.07 * k), CREAM, stretch=(1, 0.8, 0.8), sides=8)
+    s.sphere(0.014 * k, (0, 0.262 * k, 0.1 * k), INK, sides=6)
+    if variant == 1:
+        for x in (-1, 1):
+            s.frustum(
+                0.035 * k,
+                0.004,
+                0.07 * k,
+                (0, 0.19 * k, 0.085 * k),
+                (0.8, 0.1, 0.15),
+                turn=rotation_z(x * math.pi / 2),
+                sides=6,
+            )
+
+
+def ball(s: Shape, rng: Rng, variant: int) -> None:
+    r = rng.uniform(0.11, 0.15)
+    s.sphere(r, (0, r, 0), sides=20)
+    if variant == 0:
+        for turn in (np.eye(3), rotation_x(math.pi / 2), rotation_z(0.7) @ rotation_x(0.8)):
+            s.ring(r * 0.985, 0.007, (0, r, 0), INK if sum(s.main) > 0.5 else CREAM, turn=turn, sides=20)
+    elif variant == 1:
+        for i in range(3):
+            s.lathe(
+                [(r * 1.01 * math.cos(b), r * 1.01 * math.sin(b)) for b in (-0.16, 0, 0.16)],
+                (0, r, 0),
+                CREAM,
+                turn=rotation_z(0.5) @ rotation_x(i * math.pi / 3),
+                sides=20,
+            )
+            if i == 0:
+                break
+    else:
+        dot = INK if sum(s.main) > 1.2 else CREAM
+        for a, b in ((0, 0.2), (1.3, -0.3), (2.5, 0.5), (3.8, -0.1), (5.0, 0.4), (0.6, 1.2), (3.2, -1.1)):
+            p = (r * 0.93 * math.cos(b) * math.cos(a), r + r * 0.93 * math.sin(b), r * 0.93 * math.cos(b) * math.sin(a))
+            s.sphere(r * 0.2, p, dot, sides=8)
+
+
+def desk_lamp(s: Shape, rng: Rng, variant: int) -> None:
+    k = rng.uniform(0.9, 1.1)
+    s.lathe([(0, 0), (0.1, 0), (0.1, 0.015), (0.03, 0.035), (0, 0.035)], (0, 0, 0), sides=16)
+    if variant == 1:
+        elbow, head = (0.0, 0.4 * k, 0.0), (0.16, 0.46 * k, 0.0)
+        s.ring(0.09, 0.012, (0.09, 0.36 * k, 0), METAL, arc_rad=math.pi, sides=8)
+        s.tube([(0, 0.03, 0), (0, 0.36 * k, 0)], 0.014, METAL)
+        head = (0.18, 0.36 * k, 0.0)
+    else:
+        elbow, head = (-0.14, 0.26 * k, 0.0), (0.1, 0.42 * k, 0.0)
+        s.tube([(0, 0.03, 0), elbow], 0.013, METAL)
+        s.sphere(0.022, elbow, INK, sides=8)
+        s.tube([elbow, head], 0.013, METAL)
+    tilt = rotation_z(0.6 if variant != 1 else 0.0)
+    width = 0.1 if variant != 2 else 0.08
+    s.lathe([(width, -0.13), (0.035, -0.02), (0.03, 0.03), (0, 0.035)], head, turn=tilt, sides=16, smooth=variant != 2)
+    s.lathe([(width * 0.95, -0.125), (0, -0.1)], head, (1, 0.95, 0.7), turn=tilt, sides=12)
+
+
+def kettle(s: Shape, rng: Rng, variant: int) -> None:
+    r, h = rng.uniform(0.09, 0.11), rng.uniform(0.15, 0.18)
+    if variant == 0:
+        profile = [(0, 0), (r, 0), (r * 1.05, h * 0.25), (r * 0.6, h * 0.9), (r * 0.55, h), (0, h)]
+    elif variant == 1:
+        profile = [(0, 0), (r * 0.8, 0), (r * 1.1, h * 0.35), (r * 0.95, h * 0.75), (r * 0.5, h), (0, h)]
+    else:
+        h *= 1.3
+        profile = [(0, 0), (r, 0), (r * 0.9, h * 0.4), (r * 0.72, h), (0, h)]
+    s.lathe(profile, (0, 0, 0), sides=16)
+    s.sphere(0.018, (0, h + 0.014, 0), INK, sides=8)
+    s.tube([(r * 0.8, h * 0.4, 0), (r * 1.35, h * 0.7, 0), (r * 1.6, h * 0.95, 0)], 0.02, sides=8)
+    if variant == 2:
+        s.tube(
+            [(-r * 0.7, h * 0.92, 0), (-r * 1.6, h * 0.85, 0), (-r * 1.6, h * 0.3, 0), (-r * 0.9, h * 0.2, 0)],
+            0.015,
+            INK,
+        )
+    else:
+        s.ring(r * 0.85, 0.012, (0, h * 0.85, 0), INK, arc_rad=math.pi, sides=10)
+
+
+def microwave(s: Shape, rng: Rng, variant: int) -> None:
+    w, h, d = rng.uniform(0.46, 0.54), rng.uniform(0.27, 0.31), rng.uniform(0.32, 0.38)
+    s.box((w, h - 0.015, d), (0, 0.015, 0))
+    x = -w * 0.12
+    s.box((w * 0.6, h * 0.62, 0.008), (x, h * 0.2, d / 2), INK)
+    s.box((w * 0.48, h * 0.42, 0.004), (x, h * 0.3, d / 2 + 0.005), SCREEN)
+    if variant == 0:
+        s.box((0.02, h * 0.7, 0.03), (w * 0.22, h * 0.16, d / 2 + 0.012), METAL)
+    elif variant == 1:
+        for y in (0.35, 0.7):
+            s.cylinder(0.03, 0.025, (w * 0.37, h * y, d / 2), METAL, turn=rotation_x(math.pi / 2))
+    s.box((w * 0.16, 0.04, 0.006), (w * 0.37, h * 0.78 if variant != 1 else h * 0.9, d / 2), (0.2, 0.6, 0.4))
+    if variant != 1:
+        for i in range(3):
+            for j in range(3):
+                s.box((0.018, 0.018, 0.006), (w * 0.37 + (i - 1) * 0.026, h * 0.25 + j * 0.032, d / 2), CREAM)
+
+
+def globe(s: Shape, rng: Rng, variant: int) -> None:
+    r = rng.uniform(0.12, 0.15)
+    base = (WOOD, METAL, DARK_WOOD)[variant % 3]
+    s.frustum(r * 0.7, r * 0.5, 0.03, (0, 0, 0), base, sides=14)
+    s.cylinder(0.015, 0.08, (0, 0.02, 0), base, sides=8)
+    y = 0.09 + r
+    s.ring(r * 1.12, 0.01, (0, y, 0), base, arc_rad=math.pi * 1.15, start_rad=math.pi * 0.95, sides=14)
+    s.sphere(r, (0, y, 0), sides=18)
+    land = (0.35, 0.58, 0.25) if variant != 1 else (0.80, 0.65, 0.40)
+    for a, b, size in (
+        (0.3, 0.5, 0.42),
+        (0.6, -0.4, 0.34),
+        (2.2, 0.35, 0.5),
+        (2.5, -0.3, 0.3),
+        (4.0, -0.5, 0.26),
+        (4.4, 0.6, 0.45),
+        (5.4, 0.2, 0.36),
+    ):
+        p = (r * 0.8 * math.cos(b) * math.cos(a), y + r * 0.8 * math.sin(b), r * 0.8 * math.cos(b) * math.sin(a))
+        s.sphere(r * size, p, land, stretch=(1, 1.15, 1), sides=8)
+
+
+def toy_car(s: Shape, rng: Rng, variant: int) -> None:
+    w, h = rng.uniform(0.24, 0.3), rng.uniform(0.055, 0.07)
+    s.box((w, h, 0.13), (0, 0.03, 0))
+    if variant == 0:
+        s.box((w * 0.5, 0.055, 0.115), (-0.01, 0.03 + h, 0))
+        s.box((w * 0.42, 0.035, 0.118), (-0.01, 0.04 + h, 0), WATER)
+    elif variant == 1:
+        s.box((w * 0.3, 0.09, 0.12), (w * 0.24, 0.03 + h, 0))
+        s.box((w * 0.2, 0.04, 0.124), (w * 0.26, 0.06 + h, 0), WATER)
+        s.box((w * 0.6, 0.05, 0.13), (-w * 0.2, 0.03 + h, 0), shade=0.8)
+    else:
+        s.sphere(w * 0.3, (-0.01, 0.03 + h, 0), stretch=(1, 0.75, 0.7), sides=12)
+        s.sphere(w * 0.25, (0.012, 0.034 + h, 0), WATER, stretch=(1, 0.75, 0.78), sides=10)
+    for x in (-w * 0.3, w * 0.3):
+        for z in (-0.072, 0.072):
+            s.cylinder(0.038, 0.03, (x, 0.038, z - 0.015), INK, turn=rotation_x(math.pi / 2), sides=12)
+            s.cylinder(0.018, 0.034, (x, 0.038, z - 0.017), METAL, turn=rotation_x(math.pi / 2), sides=8)
+    for z in (-0.045, 0.045):
+        s.sphere(0.014, (w / 2, 0.03 + h * 0.6, z), (1, 0.95, 0.6), sides=6)
+
+
+def duck(s: Shape, rng: Rng, variant: int) -> None:
+    k = rng.uniform(0.9, 1.2)
+    beak = (0.95, 0.5, 0.1) if s.main[0] < 0.85 or s.main[1] > 0.7 else (0.95, 0.85, 0.2)
+    s.sphere(0.085 * k, (0, 0.065 * k, 0), stretch=(1.25, 0.78, 0.95))
+    s.sphere(0.055 * k, (0.065 * k, 0.16 * k, 0))
+    s.frustum(0.05 * k, 0.005, 0.08 * k, (-0.07 * k, 0.08 * k, 0), turn=rotation_z(0.8), sides=8)
+    s.sphere(0.026 * k, (0.122 * k, 0.152 * k, 0), beak, stretch=(1.2, 0.45, 1.0), sides=8)
+    for z in (-1, 1):
+        s.sphere(0.011 * k, (0.098 * k, 0.18 * k, z * 0.034 * k), INK, sides=6)
+        s.sphere(0.045 * k, (-0.012 * k, 0.08 * k, z * 0.07 * k), None, 0.88, stretch=(1.3, 0.7, 0.4), sides=8)
+    if variant == 1:
+        s.lathe([(0, 0), (0.06, 0), (0.03, 0.005), (0.03, 0.04), (0, 0.042)], (0.06 * k, 0.205 * k, 0), INK, sides=10)
+    elif variant == 2:
+        s.ring(0.04 * k, 0.012, (0.045 * k, 0.115 * k, 0), CREAM, turn=rotation_x(math.pi / 2), sides=10)
+
+
+def backpack(s: Shape, rng: Rng, variant: int) -> None:
+    w, h, d = rng.uniform(0.28, 0.33), rng.uniform(0.38, 0.46), rng.uniform(0.14, 0.18)
+    s.box((w, h * 0.8, d), (0, 0, 0))
+    s.cylinder(w / 2, d, (0, h * 0.8, -d / 2), turn=rotation_x(math.pi / 2), sides=16)
+    s.box((w * 0.74, h * 0.4, 0.07), (0, 0.02, d / 2 + 0.03), shade=0.82)
+    s.box((w * 0.74, 0.012, 0.075), (0, h * 0.34, d / 2 + 0.03), INK)
+    s.ring(0.05, 0.012, (0, h * 0.8 + w / 2, -d * 0.2), INK, arc_rad=math.pi, sides=8)
+    for x in (-w * 0.3, w * 0.3):
+        s.tube([(x, h * 0.85, -d / 2), (x, h * 0.6, -d / 2 - 0.06), (x, 0.08, -d / 2 - 0.01)], 0.018, INK)
+    if variant == 1:
+        for x in (-w / 2 - 0.025, w / 2 + 0.025):
+            s.box((0.06, h * 0.34, d * 0.7), (x, 0.02, 0), shade=0.75)
+    elif variant == 2:
+        s.box((w * 1.02, h * 0.12, d * 1.02), (0, 0, 0), (0.45, 0.3, 0.18))
+        s.box((w * 0.2, 0.05, 0.01), (0, h * 0.18, d / 2 + 0.07), CREAM)
+
+
+def boots(s: Shape, rng: Rng, variant: int) -> None:
+    h, r = rng.uniform(0.24, 0.32), rng.uniform(0.05, 0.058)
+    if variant == 2:
+        h *= 0.6
+    for side in (-1, 1):
+        x = side * 0.085
+        s.lathe(
+            [(0, 0.02), (r, 0.02), (r, h * 0.7), (r * 1.1, h), (r * 0.9, h), (r * 0.8, h * 0.7)],
+            (x, 0, -0.04),
+            sides=12,
+        )
+        s.sphere(r, (x, 0.055, 0.06), stretch=(1.0, 0.85, 1.75), sides=10)
+        s.box((2 * r, 0.025, 0.26), (x, 0, 0.02), INK if sum(s.main) > 0.5 else CREAM)
+        s.lathe([(r * 0.9, 0), (0, 0)], (x, h * 0.96, -0.04), INK)
+        if variant == 1:
+            for i in range(3):
+                s.box((0.05, 0.012, 0.012), (x, 0.1 + i * 0.045, r - 0.04), CREAM)
+
+
+def umbrella(s: Shape, rng: Rng, variant: int) -> None:
+    """Left open on the floor to dry, leaning on its rim."""
+    r = rng.uniform(0.42, 0.5)
+    lean = rotation_x(1.0 + 0.2 * (variant == 1))
+    sides = 8
+    k = 0.62 if variant != 2 else 0.95
+    profile = [(r, 0.0), (r * 0.8, r * 0.3 * k), (r * 0.45, r * 0.55 * k), (0, r * 0.66 * k)]
+    at = np.array([0.0, r * 0.92, -0.05])
+    where = (float(at[0]), float(at[1]), float(at[2]))
+    s.lathe(profile, where, turn=lean, sides=sides, smooth=False)
+    s.lathe([(a * 0.985, b - 0.01) for a, b in profile], where, turn=lean, sides=sides, smooth=False)
+    top, grip = at + lean @ np.array([0, r * 0.66 * k + 0.08, 0]), at + lean @ np.array([0, -0.42, 0])
+    s.tube([tuple(map(float, top)), tuple(map(float, grip))], 0.012, METAL)
+    s.ring(
+        0.05,
+        0.014,
+        (float(grip[0]) + 0.05, float(grip[1]), float(grip[2])),
+        DARK_WOOD,
+        arc_rad=math.pi,
+        start_rad=math.pi,
+        sides=8,
+        turn=None,
+    )
+    if variant == 1:
+        s.lathe([(r * 1.005, 0.004), (r * 0.9, r * 0.16 * k)], where, CREAM, turn=lean, sides=sides, smooth=False)
