@@ -12,6 +12,7 @@ from placecell.agents.evidence import Scope, covers
 from placecell.agents.questions import Question, parse_question
 from placecell.agents.search import COLOUR_NAMES, ROOM_NAMES, Searcher
 from placecell.agents.vocabulary import COLOURS, ROOMS, words_of
+from placecell.memory.records import Recollection
 
 __all__ = ["choose"]
 
@@ -35,6 +36,8 @@ def choose(search: Searcher, question: Question, options: Sequence[str], answer:
     best_hit = 0.0
     if scores is None:
         scores, evidence, best_hit = _by_search(search, question, answer, scope)
+        if not question.subject and not question.anchor:  # the choices name what is asked about
+            answer = replace(answer, probability=best_hit, notes=())
     is_found = any(score > 0 for i, score in enumerate(scores) if i not in nones)
     if nones:
         for i in nones:
@@ -72,12 +75,14 @@ def _by_answer(search: Searcher, question: Question, answer: Answer, scope: Scop
     ):
         sure = answer.probability if not answer.is_refusal else 1.0 - answer.probability
         return [0.0 if s is None else sure if s == answer.value else 1.0 - sure for s in said]
+    numbers = [number_in(choice) for choice in choices] if kind == "how_many" else []
     if answer.is_refusal:
-        return None
+        return [float(number == 0) for number in numbers] if 0 in numbers else None
     if kind == "how_many":
-        numbers = [number_in(choice) for choice in choices]
         if all(number is not None for number in numbers):
-            return [math.exp(-abs(float(n or 0) - float(answer.value))) for n in numbers]
+            # The count is a lower bound, so a choice above it is less wrong than one below.
+            off = [float(n or 0) - float(answer.value) for n in numbers]
+            return [math.exp(-difference if difference >= 0 else 2.0 * difference) for difference in off]
     if kind in ("when", "first", "last"):
         times = [times_in(choice) for choice in choices]
         if any(time is not None for time in times):
@@ -87,17 +92,19 @@ def _by_answer(search: Searcher, question: Question, answer: Answer, scope: Scop
         if any(time is not None for time in times):
             scale = max(float(answer.value), 1.0)
             return [0.0 if t is None else math.exp(-4.0 * _gap(float(answer.value), t) / scale) for t in times]
-    if kind in ("colour", "room"):
+    if kind in ("colour", "room", "where"):
         names = COLOUR_NAMES if kind == "colour" else ROOM_NAMES
         named = [_name_in(choice, names) for choice in choices]
-        if any(name is not None for name in named):
+        if sum(name is not None for name in named) > (kind == "where"):
             hits = [hit for hit in answer.evidence if len(search.views(hit))]
             if kind == "colour":
                 votes = dict(search.colour_votes(hits, question.subject, search.groups_for(choices, COLOURS)))
             else:
                 votes = dict(search.room_at(hits, scope, search.groups_for(choices, ROOMS)))
-            votes = votes or {str(answer.value): 1.0}
-            return [votes.get(name, 0.0) if name else 0.0 for name in named]
+            if not votes and kind != "where":
+                votes = {str(answer.value): 1.0}
+            if votes:
+                return [votes.get(name, 0.0) if name else 0.0 for name in named]
     if kind == "order" and isinstance(answer.value, str):
         scores = [covers(answer.value, choice) for choice in choices]
         return scores if any(scores) else None
@@ -115,43 +122,46 @@ def _gap(value: float, span: tuple[float, float]) -> float:
     return max(span[0] - value, value - span[1], 0.0)
 
 
-def _by_search(search: Searcher, question: Question, answer: Answer, scope: Scope) -> tuple[list[float], tuple, float]:  # type: ignore[type-arg]
-    """Scores from a search for each choice, together with the subject where there is one."""
+def _by_search(
+    search: Searcher, question: Question, answer: Answer, scope: Scope
+) -> tuple[list[float], tuple[Recollection, ...], float]:
+    """Scores from a search for each choice, together with the subject where there is one; evidence; its best chance."""
     inner, anchor = search.narrow(question, scope)
     start = None
     if anchor is not None and anchor.hits:
         start = search.edge(anchor, "first", scope).stamp_s
     if question.at_s is not None:
         inner = inner.within(question.at_s - 5.0, question.at_s + 5.0)
-    scores: list[float] = []
-    hits = []
     said = [hit for hit in answer.evidence if hit.text]
+    scores: list[float] = []
+    tops: list[Recollection | None] = []
     for choice in question.choices:
-        if is_none(choice):
-            scores.append(0.0)
-            hits.append(None)
-            continue
-        bare = parse_question(choice).subject or choice
-        phrase = bare if not question.subject or covers(question.subject, bare) == 1.0 else f"{question.subject} {bare}"
-        found = [search.sightings(phrase, inner, question.place)]
-        if question.subject and not answer.is_refusal and not found[0].hits and question.kind == "what":
-            around = [(hit.stamp_s - 3.0, hit.end_s + 3.0) for hit in answer.evidence[:3]]
-            found += [search.sightings(bare, inner.within(*window)) for window in around]
-        elif not question.subject:
-            pass
-        found = [finding for finding in found if finding.hits]
         score, top = 0.0, None
-        for finding in found:
-            for hit in finding.hits[:8]:
+        if not is_none(choice):
+            bare = parse_question(choice).subject or choice
+            for hit in _candidates(search, question, answer, inner, bare):
                 fade = 1.0 if start is None else math.exp(-abs(hit.stamp_s - start) / (2.0 * _FADE_S))
                 if hit.probability * fade > score:
                     score, top = hit.probability * fade, hit
-        told = max((covers(bare, hit.text) * hit.probability for hit in said), default=0.0)
-        if told == max(told, score) and told > 0:
-            score, top = told, max(said, key=lambda hit: covers(bare, hit.text))
+            for hit in said:
+                told = covers(bare, hit.text) * hit.probability
+                if told > score:
+                    score, top = told, hit
         scores.append(score)
-        hits.append(top)
-    order = sorted((i for i, hit in enumerate(hits) if hit is not None), key=lambda i: -scores[i])
-    evidence = tuple({hits[i].record_id: hits[i] for i in order[:1]}.values())  # type: ignore[union-attr]
-    rest = tuple(hit for hit in answer.evidence if hit.record_id not in {e.record_id for e in evidence})
-    return scores, (*evidence, *rest)[:5], max((hits[i].probability for i in order[:1]), default=0.0)  # type: ignore[union-attr]
+        tops.append(top)
+    best = tops[max(range(len(tops)), key=lambda i: scores[i])]
+    if best is None:
+        return scores, answer.evidence, 0.0
+    rest = tuple(hit for hit in answer.evidence if hit.record_id != best.record_id)
+    return scores, (best, *rest)[:5], best.probability
+
+
+def _candidates(search: Searcher, question: Question, answer: Answer, scope: Scope, bare: str) -> list[Recollection]:
+    """Sightings of a choice: with the question's thing in one phrase, else on its own beside that thing."""
+    is_named = not question.subject or covers(question.subject, bare) == 1.0
+    phrase = bare if is_named else f"{question.subject} {bare}"
+    hits = list(search.sightings(phrase, scope, question.place).hits[:8])
+    if not hits and not is_named and not answer.is_refusal:
+        for near in answer.evidence[:3]:
+            hits += search.sightings(bare, scope.within(near.stamp_s - 3.0, near.end_s + 3.0)).hits[:8]
+    return hits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,6 +37,7 @@ _STOP = frozenset(
         no of on or our she so some that the their them there they this to was we were will with you your""",
     )
 )
+_BESIDE = re.compile(r" (?:on|in|under|near|by|at|behind|beside|above|below|next to|inside|with|of) ")
 _SAME_PLACE_M = 1.0  # two lines of sight closer than this may end at one thing
 _REACH_M = (0.2, 8.0)  # how far away a thing that is recognised indoors may be
 _ASSUMED_HFOV_RAD = math.pi / 2  # records hold no intrinsics; 90 degrees is Habitat's usual camera
@@ -49,6 +50,7 @@ class MemoryLike(Protocol):
     def encoder_name(self) -> str | None:
         """Name of the encoder of the memory's vectors, None if it holds none."""
 
+    @property
     def encoder(self) -> Any:
         """The image-text encoder of the memory's vectors."""
 
@@ -56,8 +58,10 @@ class MemoryLike(Protocol):
         self,
         query: Any,
         *,
+        near: tuple[Sequence[float], float] | None = None,
         between: tuple[float, float] | None = None,
         agents: Sequence[str] | None = None,
+        labels: Sequence[str] | None = None,
         as_of: float | None = None,
         k: int = 10,
     ) -> Sequence[Recollection]:
@@ -85,11 +89,27 @@ class Scope:
     between: tuple[float, float] | None = None
     agents: tuple[str, ...] | None = None
     as_of: float | None = None
+    near: tuple[tuple[float, ...], float] | None = None
+    labels: tuple[str, ...] | None = None
 
     def within(self, start_s: float, end_s: float) -> Scope:
         """This scope, and nothing outside of `start_s` to `end_s`."""
         low, high = self.between or (-math.inf, math.inf)
-        return Scope((max(low, start_s), min(high, end_s)), self.agents, self.as_of)
+        return replace(self, between=(max(low, start_s), min(high, end_s)))
+
+    def lets_through(self, record: Record) -> bool:
+        """Whether a record has the labels and lies in the region; time and agents are the memory's to check."""
+        if self.labels is not None and not set(self.labels) <= set(record.labels):
+            return False
+        if self.near is None:
+            return True
+        return record.position_m is not None and math.dist(record.position_m, self.near[0]) <= self.near[1]
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """Arguments for `recall`."""
+        named = {"near": self.near, "between": self.between, "agents": self.agents, "labels": self.labels}
+        return {name: value for name, value in {**named, "as_of": self.as_of}.items() if value is not None}
 
     @property
     def is_empty(self) -> bool:
@@ -107,13 +127,15 @@ class Finding:
         said: Those of `hits` whose words contain the phrase.
         best: Probability of the best hit, 0 if there is none.
         unknown: Words of `phrase` that the encoder does not know.
+        others: Sightings that fit but for their colour or their room.
     """
 
     phrase: str
     hits: tuple[Recollection, ...]
     said: tuple[Recollection, ...] = ()
     best: float = 0.0
-    unknown: tuple[str, ...] = field(default=())
+    unknown: tuple[str, ...] = ()
+    others: tuple[Recollection, ...] = ()
 
     @property
     def seen(self) -> tuple[Recollection, ...]:
@@ -124,7 +146,7 @@ class Finding:
 
 def encoder_of(memory: MemoryLike) -> Any:
     """The memory's encoder, None where it holds no vectors: words alone need no model."""
-    return None if memory.encoder_name is None else memory.encoder()
+    return None if memory.encoder_name is None else memory.encoder
 
 
 def content(text: str) -> list[str]:
@@ -155,18 +177,18 @@ def unknown_words(encoder: Any, phrase: str) -> tuple[str, ...]:
 def find(memory: MemoryLike, phrase: str, scope: Scope, threshold: float, k: int = 64) -> Finding:
     """Search for `phrase` and keep what is at or above `threshold`.
 
-    A phrase whose last word, its noun, is unknown to the encoder is not looked for in pictures: what would be found
-    is whatever matches the rest of it. Sentences that contain the whole phrase count as they are.
+    A phrase whose noun (the last word before any preposition) is unknown to the encoder is not looked for in pictures:
+    what would be found is whatever matches the rest of it. Sentences that contain the whole phrase count as they are.
     """
     if scope.is_empty:
         return Finding(phrase, ())
     unknown = unknown_words(encoder_of(memory), phrase)
     try:
-        hits = list(memory.recall(phrase, between=scope.between, agents=scope.agents, as_of=scope.as_of, k=k))
+        hits = list(memory.recall(phrase, k=k, **scope.filters))
     except UnknownWordError:
         hits, unknown = [], unknown or tuple(content(phrase))
     said = [hit for hit in hits if covers(phrase, hit.text) == 1.0]
-    nouns = content(phrase)
+    nouns = content(_BESIDE.split(phrase)[0]) or content(phrase)
     if unknown and (not nouns or nouns[-1] in {stem(word) for word in unknown}):
         best = max((hit.probability for hit in said), default=0.0)
         hits = said

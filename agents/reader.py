@@ -59,6 +59,9 @@ class EvidenceReader:
         between: tuple[float, float] | None = None,
         agents: Sequence[str] | None = None,
         as_of: float | None = None,
+        near: tuple[Sequence[float], float] | None = None,
+        labels: Sequence[str] | None = None,
+        k: int = 5,
     ) -> Answer:
         """Answer `question`.
 
@@ -68,9 +71,12 @@ class EvidenceReader:
             between: Look only at moments in this span, seconds.
             agents: Look only at what these agents saw.
             as_of: Look only at what was recorded up to then (see `Memory.recall`).
+            near: Look only at what was seen from within this radius of a point, `((x, y, z), radius_m)`.
+            labels: Look only at records with all of these labels.
+            k: Most rows of evidence.
 
         Raises:
-            ValueError: If the question is empty or fewer than two choices are given.
+            ValueError: If the question is empty, fewer than two choices are given, or `k` is less than 1.
         """
         parsed = parse_question(question)
         if isinstance(choices, str):
@@ -79,6 +85,16 @@ class EvidenceReader:
         if choices is not None and len(options) < 2:
             raise ValueError(f"choices must hold at least two texts, got {len(options)}")
         parsed = replace(parsed, choices=tuple(clean_choice(option) for option in options))
-        scope = self._search.scope(parsed, between, agents, as_of)
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        allowed = Scope(
+            between,
+            None if agents is None else tuple(agents),
+            as_of,
+            None if near is None else (tuple(float(x) for x in near[0]), float(near[1])),
+            None if labels is None else tuple(labels),
+        )
+        scope = self._search.scope(parsed, allowed)
         answer = _KINDS[parsed.kind](self._search, parsed, scope)
-        return choose(self._search, parsed, options, answer, scope) if options else answer
+        answer = choose(self._search, parsed, options, answer, scope) if options else answer
+        return replace(answer, evidence=answer.evidence[:k])

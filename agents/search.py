@@ -6,12 +6,13 @@ import math
 import re
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from placecell.agents.answer import Answer, no_match
+from placecell.agents.answer import Answer, clock, no_match
 from placecell.agents.evidence import Finding, MemoryLike, Scope, content, encoder_of, find, recollection_of, spans
 from placecell.agents.looking import Looker
 from placecell.agents.questions import Question
@@ -52,15 +53,8 @@ class Searcher:
             self._looker = Looker(encoder_of(self.memory))
         return self._looker
 
-    def scope(
-        self,
-        question: Question,
-        between: tuple[float, float] | None,
-        agents: Sequence[str] | None,
-        as_of: float | None,
-    ) -> Scope:
+    def scope(self, question: Question, scope: Scope) -> Scope:
         """The records that a question may look at: what the caller allows, and the times that it names."""
-        scope = Scope(between, None if agents is None else tuple(agents), as_of)
         window = question.between
         if window is None and question.at_s is None:
             query = parse_query(question.text)
@@ -74,7 +68,8 @@ class Searcher:
         """Everything in the scope, in the order of time."""
         if scope.is_empty:
             return []
-        return list(self.memory.records(between=scope.between, agents=scope.agents, as_of=scope.as_of))
+        found = self.memory.records(between=scope.between, agents=scope.agents, as_of=scope.as_of)
+        return [record for record in found if scope.lets_through(record)]
 
     def moments(self, scope: Scope, around: tuple[float, float] | None = None) -> list[Record]:
         """Seen moments in the scope, in the order of time."""
@@ -99,8 +94,9 @@ class Searcher:
             return finding
         kept_ids = {hit.record_id for hit in (*seen, *said)}
         hits = tuple(hit for hit in finding.hits if hit.record_id in kept_ids)
-        best = hits[0].probability if hits else min(finding.best, self.threshold * 0.5)
-        return Finding(phrase, hits, said, best, finding.unknown)
+        others = tuple(hit for hit in finding.seen if hit.record_id not in kept_ids)
+        best = hits[0].probability if hits else 0.0
+        return Finding(f"{phrase} in the {place}" if place else phrase, hits, said, best, finding.unknown, others)
 
     def views(self, hit: Recollection) -> Float32[np.ndarray, "v d"]:
         """Vectors of a hit, whole view first; none for one that was only said."""
@@ -113,14 +109,14 @@ class Searcher:
         steps = [b - a for a, b in zip(stamps, stamps[1:], strict=False)]
         return max(3.0, 3.0 * min(statistics.median(steps), 5.0)) if steps else 3.0
 
-    def cite(self, hits: Sequence[Recollection]) -> tuple[Recollection, ...]:
+    def cite(self, hits: Sequence[Recollection], k: int = _EVIDENCE) -> tuple[Recollection, ...]:
         """The best hit of each sighting first, then the next best, few enough to read."""
         groups = spans(hits, self.gap_s(hits))
         heads = [max(group, key=lambda hit: hit.probability) for group in groups]
         head_ids = {hit.record_id for hit in heads}
         order = sorted(heads, key=lambda hit: -hit.probability)
         order += sorted((hit for hit in hits if hit.record_id not in head_ids), key=lambda hit: -hit.probability)
-        return tuple(order[:_EVIDENCE])
+        return tuple(order[:k])
 
     @staticmethod
     def sure(hits: Sequence[Recollection]) -> float:
@@ -333,7 +329,11 @@ class Searcher:
 
 def refusal(question: Question, finding: Finding, value: Any = None) -> Answer:
     """No match for what was looked for."""
-    return no_match(question.kind, finding.phrase, finding.best, finding.unknown, value)
+    answer = no_match(question.kind, finding.phrase, finding.best, finding.unknown, value)
+    if not finding.others:
+        return answer
+    note = f"of another colour or in another room at {clock(finding.others[0].stamp_s)}"
+    return replace(answer, notes=(*answer.notes, note))
 
 
 def notes_of(finding: Finding) -> tuple[str, ...]:

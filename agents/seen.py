@@ -245,8 +245,9 @@ def describe(
     if rooms:
         parts.append(f"in the {rooms[0][0]}")
     parts += [f'"{text}"' for text in texts[:3]]
-    parts.append(f"at {clock(best.stamp_s)}")
-    value = {"things": names, "room": rooms[0][0] if rooms else None, "texts": texts, "time_s": best.stamp_s}
+    time_s = best.stamp_s if question.at_s is None else question.at_s
+    parts.append(f"at {clock(time_s)}")
+    value = {"things": names, "room": rooms[0][0] if rooms else None, "texts": texts, "time_s": time_s}
     sure = max((chance for _, chance in things), default=rooms[0][1] if rooms else best.probability)
     if not names and not texts:
         notes = ("no name that the encoder knows stands out in these views: see the evidence", *notes)
