@@ -29,75 +29,28 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
 }
 
 _OPTIONAL: dict[str, tuple[str, ...]] = {
-    "living room": (
-        "rug",
-        "floor lamp",
-        "potted plant",
-        "piano",
-        "guitar",
-        "beanbag",
-        "painting",
-        "clock",
-        "curtain",
-        "bookshelf",
-        "table",
-        "ball",
-        "painting",
-        "dresser",
-    ),
-    "bedroom": (
-        "dresser",
-        "rug",
-        "curtain",
-        "painting",
-        "floor lamp",
-        "backpack",
-        "guitar",
-        "clock",
-        "beanbag",
-        "boots",
-    ),
+    "living room": ("rug", "floor lamp", "potted plant", "piano", "guitar", "beanbag", "painting", "clock", "curtain", "bookshelf",
+                    "table", "ball", "dresser", "piano"),
+    "bedroom": ("dresser", "rug", "curtain", "painting", "floor lamp", "backpack", "guitar", "desk", "beanbag", "boots"),
     "kitchen": ("table", "stool", "stool", "trash can", "clock", "curtain", "potted plant"),
     "dining room": ("dresser", "rug", "painting", "clock", "potted plant", "curtain", "floor lamp", "piano"),
-    "office": ("trash can", "clock", "floor lamp", "painting", "potted plant", "backpack", "curtain", "rug", "ladder"),
-    "bathroom": ("trash can", "curtain", "stool", "potted plant"),
-    "hallway": (
-        "umbrella",
-        "boots",
-        "bicycle",
-        "backpack",
-        "painting",
-        "dresser",
-        "umbrella",
-        "clock",
-        "ladder",
-        "boots",
-    ),
-    "laundry room": ("ladder", "trash can", "boots", "stool", "umbrella", "clock", "wardrobe"),
-    "nursery": (
-        "teddy bear",
-        "toy car",
-        "ball",
-        "rug",
-        "dresser",
-        "curtain",
-        "beanbag",
-        "toy car",
-        "teddy bear",
-        "painting",
-    ),
-}
+    "office": ("trash can", "clock", "floor lamp", "painting", "potted plant", "backpack", "curtain", "rug", "ladder", "bicycle"),
+    "bathroom": ("trash can", "curtain", "stool", "washing machine"),
+    "hallway": ("umbrella", "boots", "bicycle", "backpack", "painting", "dresser", "bicycle", "desk", "ladder"),
+    "laundry room": ("ladder", "trash can", "boots", "bicycle", "umbrella", "dresser", "wardrobe"),
+    "nursery": ("teddy bear", "toy car", "ball", "rug", "dresser", "curtain", "beanbag", "toy car", "teddy bear", "painting"),
+}  # fmt: skip
 
 _SMALL: dict[str, tuple[str, ...]] = {
-    "living room": ("book", "vase", "mug", "bowl", "laptop", "globe"),
-    "bedroom": ("book", "desk lamp", "teddy bear", "vase", "laptop"),
+    "living room": ("book", "vase", "mug", "bowl", "laptop", "globe", "desk lamp"),
+    "bedroom": ("book", "desk lamp", "teddy bear", "vase", "laptop", "toy car", "globe"),
     "kitchen": ("kettle", "microwave", "bowl", "mug", "bottle"),
     "dining room": ("bowl", "vase", "bottle", "mug", "kettle"),
     "office": ("laptop", "desk lamp", "globe", "mug", "book"),
     "bathroom": ("rubber duck",),
-    "hallway": ("vase", "book", "bottle", "desk lamp"),
-    "laundry room": ("bottle", "rubber duck", "bowl"),
-    "nursery": ("rubber duck", "toy car", "globe", "teddy bear", "ball"),
+    "hallway": ("vase", "book", "desk lamp", "globe"),
+    "laundry room": ("bottle", "bowl", "kettle"),
+    "nursery": ("toy car", "globe", "teddy bear", "ball", "book"),
 }
 
 _HANG_Y = {"clock": 1.7, "painting": 1.35}
@@ -379,13 +332,15 @@ def furnish(plan: FloorPlan, rng: np.random.Generator) -> list[Placement]:
         if room.type in ("office", "kitchen", "nursery") and rng.random() < 0.7:
             _seat(work, room)
         pool = _OPTIONAL[room.type]
-        count = min(len(pool), int(rng.integers(3, 7)) + int(room.area_m2 > 13))
-        for index in rng.permutation(len(pool))[:count]:
-            work.add(pool[int(index)], room)
-        small = [_SMALL[room.type][int(i)] for i in rng.permutation(len(_SMALL[room.type]))]
+        count = min(len(pool), int(rng.integers(4, 8)) + int(room.area_m2 > 13))
+        chosen = [pool[int(index)] for index in rng.permutation(len(pool))[:count]]
         # What needs most space goes first, or it would hardly ever find any.
+        chosen.sort(key=lambda name: name not in ("beanbag", "umbrella", "bookshelf"))
+        for category in chosen:
+            work.add(category, room)
+        small = [_SMALL[room.type][int(i)] for i in rng.permutation(len(_SMALL[room.type]))]
         small.sort(key=lambda name: name not in ("microwave", "laptop"))
-        for number in range(int(rng.integers(3, 7))):
+        for number in range(int(rng.integers(2, 4)) if len(small) == 1 else int(rng.integers(4, 8))):
             work.add(small[number % len(small)], room)
     return work.placed
 
