@@ -39,9 +39,8 @@ def choose(search: Searcher, question: Question, options: Sequence[str], answer:
         if not question.subject and not question.anchor:  # the choices name what is asked about
             answer = replace(answer, probability=best_hit, notes=())
     is_found = any(score > 0 for i, score in enumerate(scores) if i not in nones)
-    if nones:
-        for i in nones:
-            scores[i] = 0.0 if is_found else 1.0
+    for i in nones:
+        scores[i] = scores[i] if is_found else 1.0
     index, shares = pick(scores)
     if index is None:
         return replace(answer, choice_scores=shares)
@@ -78,11 +77,10 @@ def _by_answer(search: Searcher, question: Question, answer: Answer, scope: Scop
     numbers = [number_in(choice) for choice in choices] if kind == "how_many" else []
     if answer.is_refusal:
         return [float(number == 0) for number in numbers] if 0 in numbers else None
-    if kind == "how_many":
-        if all(number is not None for number in numbers):
-            # The count is a lower bound, so a choice above it is less wrong than one below.
-            off = [float(n or 0) - float(answer.value) for n in numbers]
-            return [math.exp(-difference if difference >= 0 else 2.0 * difference) for difference in off]
+    if kind == "how_many" and all(number is not None for number in numbers):
+        # The count is a lower bound, so a choice above it is less wrong than one below.
+        off = [float(n or 0) - float(answer.value) for n in numbers]
+        return [math.exp(-difference if difference >= 0 else 2.0 * difference) for difference in off]
     if kind in ("when", "first", "last"):
         times = [times_in(choice) for choice in choices]
         if any(time is not None for time in times):
@@ -96,19 +94,25 @@ def _by_answer(search: Searcher, question: Question, answer: Answer, scope: Scop
         names = COLOUR_NAMES if kind == "colour" else ROOM_NAMES
         named = [_name_in(choice, names) for choice in choices]
         if sum(name is not None for name in named) > (kind == "where"):
-            hits = [hit for hit in answer.evidence if len(search.views(hit))]
-            if kind == "colour":
-                votes = dict(search.colour_votes(hits, question.subject, search.groups_for(choices, COLOURS)))
-            else:
-                votes = dict(search.room_at(hits, scope, search.groups_for(choices, ROOMS)))
-            if not votes and kind != "where":
-                votes = {str(answer.value): 1.0}
+            votes = _votes(search, question, answer, scope, has_none=any(map(is_none, choices)))
             if votes:
-                return [votes.get(name, 0.0) if name else 0.0 for name in named]
+                rest = max((vote for name, vote in votes.items() if name not in named), default=0.0)
+                return [rest if is_none(c) else votes.get(n or "", 0.0) for c, n in zip(choices, named, strict=True)]
     if kind == "order" and isinstance(answer.value, str):
         scores = [covers(answer.value, choice) for choice in choices]
         return scores if any(scores) else None
     return None
+
+
+def _votes(search: Searcher, question: Question, answer: Answer, scope: Scope, has_none: bool) -> dict[str, float]:
+    """How the evidence divides among colours or rooms: those of the choices, or all if none of them may be right."""
+    choices = () if has_none else question.choices
+    hits = [hit for hit in answer.evidence if len(search.views(hit))]
+    if question.kind == "colour":
+        votes = dict(search.colour_votes(hits, question.subject, search.groups_for(choices, COLOURS)))
+    else:
+        votes = dict(search.room_at(hits, scope, search.groups_for(choices, ROOMS)))
+    return votes or ({} if question.kind == "where" else {str(answer.value): 1.0})
 
 
 def _name_in(choice: str, names: dict[str, str]) -> str | None:

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -43,16 +43,17 @@ _REACH_M = (0.2, 8.0)  # how far away a thing that is recognised indoors may be
 _ASSUMED_HFOV_RAD = math.pi / 2  # records hold no intrinsics; 90 degrees is Habitat's usual camera
 
 
+@runtime_checkable
 class MemoryLike(Protocol):
-    """What readers need of a memory; `placecell.memory.memory.Memory` is one."""
+    """What readers need of a memory; `placecell.memory.memory.Memory` is one.
+
+    It also has an attribute `encoder`, the image-text encoder of its vectors. That is not declared here because a
+    check of the protocol at run time would then load the encoder's weights; `encoder_of` reads it when it is needed.
+    """
 
     @property
     def encoder_name(self) -> str | None:
         """Name of the encoder of the memory's vectors, None if it holds none."""
-
-    @property
-    def encoder(self) -> Any:
-        """The image-text encoder of the memory's vectors."""
 
     def recall(
         self,
@@ -146,7 +147,7 @@ class Finding:
 
 def encoder_of(memory: MemoryLike) -> Any:
     """The memory's encoder, None where it holds no vectors: words alone need no model."""
-    return None if memory.encoder_name is None else memory.encoder
+    return None if memory.encoder_name is None else getattr(memory, "encoder")  # noqa: B009
 
 
 def content(text: str) -> list[str]:

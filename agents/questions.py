@@ -130,6 +130,14 @@ def _cut_times(text: str) -> tuple[str, float | None, tuple[float, float] | None
     if head:
         end = {"minute": 60.0, "hour": 3600.0}.get(head[1]) or time(head[1])
         return text[: head.start()] + text[head.end() :], None, (0.0, end)
+    # Parts of the stream are left to `placecell.memory.queries`, which knows where it ends; here they only go.
+    text = re.sub(
+        rf"\b(?:in|within|during|over) the (?:last|final|past) (?:{_AMOUNT}|second|minute|hour)\b|"
+        r"\b(?:in|within|during|at|near|towards?) the (?:very )?(?:end|beginning|start|middle|(?:first|second) half)"
+        r"(?: of (?:the|this|my) (?:video|walk|stream|recording|day|tour))?\b",
+        "",
+        text,
+    )
     limit = re.search(rf"\b(before|after|until|since|by) ({_TIME_STRICT})(?= |$)", text)
     if limit:
         edge = time(limit[2])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from placecell.agents.answer import Answer, clock, no_match
+from placecell.agents.choices import is_none
 from placecell.agents.evidence import Finding, Scope, distinct_instances, located_m, recollection_of, spans
 from placecell.agents.questions import Question
 from placecell.agents.search import ROOM_NAMES, Searcher, notes_of, refusal
@@ -119,7 +120,7 @@ def colour(search: Searcher, question: Question, scope: Scope) -> Answer:
     if question.turn and hits:
         edge = search.edge(finding, question.turn, inner, question.place)
         hits = [hit for hit in hits if abs(hit.stamp_s - edge.stamp_s) <= 3.0] or [edge]
-    names = search.groups_for(question.choices or question.options, COLOURS)
+    names = search.groups_for(_named(question), COLOURS)
     votes = search.colour_votes(hits[:_VOTERS], question.subject, names)
     said = search.said_name(finding, COLOURS)
     if said is not None and (not votes or votes[0][1] < 0.5):
@@ -139,7 +140,7 @@ def room(search: Searcher, question: Question, scope: Scope) -> Answer:
     inner, anchor = search.narrow(question, scope)
     if anchor is not None and not anchor.hits:
         return refusal(question, anchor)
-    names = search.groups_for(question.choices, ROOMS)
+    names = search.groups_for(_named(question), ROOMS)
     if not question.subject:
         if anchor is not None:
             return _next_room(search, question, inner, names)
@@ -164,6 +165,12 @@ def room(search: Searcher, question: Question, scope: Scope) -> Answer:
     sure = search.sure(hits) if question.subject else 1.0
     evidence = search.cite(hits)
     return Answer(f"the {name}", "room", name, share * sure, evidence, notes=(*notes, *notes_of(finding)))
+
+
+def _named(question: Question) -> tuple[str, ...]:
+    """Names to choose among; none if "none of these" may be right, so that all are compared."""
+    names = question.choices or question.options
+    return () if any(map(is_none, names)) else names
 
 
 def _next_room(search: Searcher, question: Question, scope: Scope, names: Sequence[tuple[str, ...]]) -> Answer:

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -93,7 +93,7 @@ class ChatServer:
         """Address with the version."""
         return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> ChatServer:
         self._thread.start()
         return self
 
@@ -136,6 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
         if mode == "closed":
             linger = struct.pack("ii", 1, 0)  # a reset, not a polite end
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.rfile.close()
+            self.connection.close()
         elif mode == "error":
             self._send(500, {"error": {"message": "the model crashed", "type": "server_error"}})
         elif mode == "refused":

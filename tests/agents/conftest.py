@@ -119,8 +119,8 @@ class ExactMemory(Memory):
 
     def recall(self, query: Any, **options: Any) -> list[Recollection]:
         scope = Scope(*(options.get(name) for name in ("between", "agents", "as_of", "near", "labels")))
-        encoder = self.encoder
-        vector = None if encoder.unknown_words(query) else encoder.encode_texts([query])[0]
+        encoder = self.encoder if self.encoder_name else None
+        vector = None if encoder is None or encoder.unknown_words(query) else encoder.encode_texts([query])[0]
         hits = []
         for record in self.records(between=scope.between, agents=scope.agents, as_of=scope.as_of):
             if not scope.lets_through(record):
@@ -172,6 +172,24 @@ def build(request: pytest.FixtureRequest) -> Callable[..., Memory]:
         return remember(observations, request.param)
 
     return make
+
+
+@pytest.fixture(params=KINDS)
+def empty(request: pytest.FixtureRequest) -> Callable[[], Memory]:
+    """Makes an empty memory without an encoder."""
+    kind: type[Memory] = request.param
+    return lambda: kind()
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def pictured(request: pytest.FixtureRequest) -> Memory:
+    """Twelve moments with pictures and words."""
+    rng = np.random.default_rng(0)
+    memory: Memory = request.param(encoder=WordEncoder())
+    for t in range(12):
+        rgb = np.full((48, 64, 3), rng.integers(0, 255, 3), np.uint8)
+        memory.observe(Observation(stamp_s=float(t), rgb=rgb, text=f"the keys are on shelf {t}"))
+    return memory
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 
 from placecell.agents.reader import Answer, EvidenceReader
 from placecell.geometry import look_at
-from placecell.memory.memory import Memory
 from placecell.perception.observation import Observation
 
 Build = Callable[..., Any]
@@ -264,8 +263,8 @@ def test_an_answer_is_plain_json_with_evidence_rows(memory: Any) -> None:
             ]
 
 
-def test_an_empty_memory_refuses_everything() -> None:
-    reader = EvidenceReader(Memory())
+def test_an_empty_memory_refuses_everything(empty: Any) -> None:
+    reader = EvidenceReader(empty())
     questions = ["When did I see a mug?", "Where is the mug?", "how many mugs", "what colour is the mug", "red mug"]
     questions += [
         "which room was I in at 00:10",
@@ -277,8 +276,8 @@ def test_an_empty_memory_refuses_everything() -> None:
         assert reader.ask(question).is_refusal, question
 
 
-def test_a_memory_of_words_alone_needs_no_encoder() -> None:
-    memory = Memory()
+def test_a_memory_of_words_alone_needs_no_encoder(empty: Any) -> None:
+    memory = empty()
     memory.observe(Observation(stamp_s=3.0, text="the red keys are on the shelf"))
     reader = EvidenceReader(memory)
     assert "on the shelf" in reader.ask("where are the keys?").text
