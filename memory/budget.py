@@ -10,7 +10,7 @@ import heapq
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -34,6 +34,7 @@ __all__ = [
 Vectors = Callable[[Iterable[RecordId]], Sequence[np.ndarray | None]]
 
 
+@runtime_checkable
 class Eviction(Protocol):
     """A strategy: which holding goes first."""
 
@@ -188,6 +189,7 @@ def chosen(
     return pictures, details
 
 
+@runtime_checkable
 class Gate(Protocol):
     """Decides which moments are worth a record."""
 

@@ -19,7 +19,7 @@ __all__ = ["FORMAT_VERSION", "PAGE_BYTES", "Database"]
 
 FORMAT_VERSION = 1
 PAGE_BYTES = 16384
-_WAL_PAGES = 256  # 4 MB are written ahead before they are folded into the file
+_WAL_PAGES = 1024  # 16 MB are written ahead before they are folded into the file, which waits for the disk
 
 _SCHEMA = """
 CREATE TABLE agents (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, is_local INTEGER NOT NULL);

@@ -57,62 +57,60 @@ class Budget:
         if max_bytes is not None and log.db.is_writer:
             self._ahead = log.db.limit_write_ahead(max_bytes // 16) if log.db.path is not None else 0
 
-    def admit(self, num_bytes: int) -> bool:
-        """Make room for about `num_bytes` more; say whether tiles had to go.
+    def admit(self, num_bytes: int) -> set[str]:
+        """Make room for about `num_bytes` more; returns the agents that lost tiles for it.
 
         Raises:
             PlacecellError: If there is no room although nothing is left to forget. Nothing was dropped in vain: facts
                 are never forgotten, so that the cap must be raised.
         """
         if self.max_bytes is None:
-            return False
+            return set()
         # Rows do not fill pages to the brim, a transaction touches a page in each table, and it passes through the
         # write-ahead file.
         cost = 2 * num_bytes + 8 * PAGE_BYTES
         self._room -= cost
         if self._room >= 0:
-            return False
+            return set()
         self._room = self.max_bytes - self._used() - cost
         if self._room >= 0:
-            return False
-        is_detail_gone = self._make_room(self.max_bytes - cost)
+            return set()
+        losers = self._make_room(self.max_bytes - cost)
         self._room = self.max_bytes - self._used() - cost
-        return is_detail_gone
+        return losers
 
-    def shrink(self, max_bytes: int) -> bool:
-        """Forget until everything fits in `max_bytes`, and give the space back; say whether tiles had to go."""
+    def shrink(self, max_bytes: int) -> set[str]:
+        """Forget until everything fits in `max_bytes`, and give the space back; returns the agents that lost tiles."""
         self._log.db.shrink()
-        is_detail_gone = False
-        if self._used() > max_bytes:
-            is_detail_gone = self._make_room(max_bytes, slack=0.0)
+        losers = self._make_room(max_bytes, slack=0.0)
         self._log.db.shrink()
         self._room = 0
-        return is_detail_gone
+        return losers
 
     def _used(self) -> int:
         """Bytes that are taken and will not be written over."""
         db = self._log.db
         return db.nbytes(with_write_ahead=False) - db.free_bytes() + self._ahead + self._other_bytes()
 
-    def _make_room(self, target: int, slack: float = _SLACK) -> bool:
+    def _make_room(self, target: int, slack: float = _SLACK) -> set[str]:
         self._before()
         goal = target - int(slack * target)
         now_s = max((self._log.last_stamp_s(name) for name in self._log.agents()), default=0.0)
-        is_detail_gone = False
+        losers: set[str] = set()
         for _ in range(_ROUNDS):
             used = self._used()
             if used <= goal:
-                return is_detail_gone
+                return losers
             held = self._holdings.list()
             # Freeing bytes of rows frees fewer bytes of pages: hence the rounds.
             pictures, details = chosen(self.eviction, held, used - goal, now_s, self._log.vectors)
             if not pictures and not details:
                 break
             self._holdings.drop(pictures, details)
-            is_detail_gone = is_detail_gone or bool(details)
+            losers |= {record_id.agent_id for record_id in details}
         if self._used() > target:
             raise PlacecellError(
                 f"{self._log.db.where} cannot be kept below {target} bytes: pictures and details are gone, and the "
                 f"facts alone take {self._used()}: raise max_bytes"
             )
-        return is_detail_gone
+        return losers

@@ -66,14 +66,24 @@ class Holdings:
                     (DETAILS_DROPPED,),
                 )
 
+    def detail_bytes(self) -> int:
+        """Bytes of all the vectors of tiles."""
+        with self._db.explained():
+            (total,) = self._db.execute("SELECT coalesce(sum(detail_bytes), 0) FROM holdings").fetchone()
+        return int(total)
+
     def generation(self) -> int:
         """How often tiles were dropped: a view that was folded before the last time holds more than the log does."""
         with self._db.explained():
             row = self._db.execute("SELECT value FROM counters WHERE name = ?", (DETAILS_DROPPED,)).fetchone()
         return 0 if row is None else int(row[0])
 
-    def set_visits(self, visits: Mapping[RecordId, tuple[int, float]]) -> None:
-        """Store how often and when (stream time, seconds) records were last recalled."""
+    def add_visits(self, visits: Mapping[RecordId, tuple[int, float]]) -> None:
+        """Store how many times more, and when last (stream time, seconds), records were recalled."""
         rows = [(self._log.key_of(record_id), count, last) for record_id, (count, last) in visits.items()]
         with self._db.explained(), self._db.transaction():
-            self._db.executemany("INSERT OR REPLACE INTO visits VALUES (?, ?, ?)", rows)
+            self._db.executemany(
+                "INSERT INTO visits VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                "count = count + excluded.count, last_s = max(last_s, excluded.last_s)",
+                rows,
+            )

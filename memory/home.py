@@ -99,6 +99,10 @@ class Home:
         """Whether such an encoder was asked for, or made vectors of this memory."""
         return self._encoders[role] is not None or self.owner(role) is not None
 
+    def is_loaded(self, role: Role) -> bool:
+        """Whether the encoder is at hand."""
+        return self._encoders[role] is not None and not isinstance(self._encoders[role], str)
+
     def encoder(self, role: Role) -> Encoder:
         """The encoder, loaded now if it was not yet."""
         found = self._encoders[role]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import math
+import shutil
 import threading
 import time
 import weakref
@@ -13,23 +15,32 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from placecell.errors import PlacecellError, UnknownRecordError
+from placecell.errors import EncoderMismatchError, PlacecellError, UnknownRecordError
 from placecell.memory.budget import Eviction, Gate
-from placecell.memory.folder import LOG
+from placecell.memory.folder import LOG, VIEWS, EncoderName
+from placecell.memory.forest import Forest
 from placecell.memory.forgetting import Budget, folder_bytes
 from placecell.memory.holdings import Holdings
 from placecell.memory.home import GIVEN, Home
 from placecell.memory.log import Log
+from placecell.memory.marking import EventMarks
 from placecell.memory.pictures import from_jpeg, to_jpeg
+from placecell.memory.queries import Query
+from placecell.memory.recall import Recaller, Recollections
 from placecell.memory.records import Record, RecordId
 from placecell.memory.retractions import Retractions
 from placecell.memory.sharing import Delta
 from placecell.perception.observation import Observation
 
 if TYPE_CHECKING:
+    from placecell.memory.views import Views
     from placecell.perception.encoders import Encoder
 
 __all__ = ["Memory"]
+
+_UNSAVED = 2000  # records whose views are folded again in less than a second
+_VIEW_BYTES = 400  # what the views take of a record besides its vectors
+_VIEW_OVERHEAD = 1.2
 
 
 class Memory:
@@ -95,6 +106,9 @@ class Memory:
             self._home.release()
             raise
         self._visits: dict[RecordId, tuple[int, float]] = {}
+        self._marks = EventMarks()
+        self._views: Views | None = None
+        self._recaller: Recaller | None = None
         self._finalizer = weakref.finalize(self, _release, self._log, self._home)
 
     @classmethod
@@ -174,7 +188,10 @@ class Memory:
             return self._log.db.nbytes() + self._view_bytes()
 
     def _view_bytes(self) -> int:
-        return 0
+        """Bytes that the views take, or will once they are folded: in RAM, and put away on disk."""
+        dim = 0 if self._home.header.encoder is None else self._home.header.encoder.dim
+        foreseen = self._holdings.detail_bytes() + len(self) * (2 * dim + _VIEW_BYTES)
+        return max(int(_VIEW_OVERHEAD * foreseen), 0 if self._views is None else self._views.nbytes)
 
     # --- writing ------------------------------------------------------------------------------------------------
 
@@ -242,13 +259,18 @@ class Memory:
                     labels=observation.labels,
                     pose=observation.pose,
                     source=observation.source,
-                    is_event_start=bool(observation.is_event_start) and is_moment,
+                    is_event_start=is_moment and self._is_start(observation, embeddings),
                     recorded_s=now,
                 )
                 records.append(record)
                 if is_moment and observation.rgb is not None:
                     pictures[record.record_id] = to_jpeg(observation.rgb)
         return records, pictures
+
+    def _is_start(self, observation: Observation, embeddings: np.ndarray | None) -> bool:
+        if observation.is_event_start is not None or embeddings is None:
+            return bool(observation.is_event_start)
+        return self._marks.is_start(observation.agent_id, observation.stamp_s, embeddings[0].astype(np.float32))
 
     def _kinds(self, observation: Observation, embeddings: np.ndarray | None) -> list[str]:
         kinds = []
@@ -307,7 +329,7 @@ class Memory:
         """Make room, write, fold."""
         if self._budget.max_bytes is not None:
             size = sum(map(_size, records)) + sum(map(len, (pictures or {}).values()))
-            self._budget.admit(size)
+            self._note_lost(self._budget.admit(size))
         self._log.append(records, pictures, journal, is_local)
         self._retractions.fold(records)
 
@@ -328,19 +350,146 @@ class Memory:
         with self._mutex:
             self._home.must_write()
             before = self.nbytes()
-            budget = Budget(self._log, self._holdings, eviction or self._budget.eviction, max_bytes, self._view_bytes)
-            self._store_visits()
-            budget.shrink(max_bytes)
+            if self.folder is not None:
+                shutil.rmtree(self.folder / VIEWS, ignore_errors=True)  # first what costs nothing but time
+            eviction = eviction or self._budget.eviction
+            budget = Budget(self._log, self._holdings, eviction, max_bytes, self._view_bytes, self._store_visits)
+            self._note_lost(budget.shrink(max_bytes))
             return max(before - self.nbytes(), 0)
+
+    def _note_lost(self, agents: set[str]) -> None:
+        if agents and self._views is not None:
+            self._views.lose_details(agents, self._holdings.generation())
 
     def _store_visits(self) -> None:
         if self._visits and self.mode == "a":
-            self._holdings.set_visits(self._visits)
+            self._holdings.add_visits(self._visits)
+            self._visits.clear()
 
     def flush(self) -> None:
         """Put away what only saves time, visits and views. Records need no flush: they are durable at once."""
         with self._mutex:
             self._store_visits()
+            if self.folder is None or self.mode == "r":
+                return
+            if len(self) < _UNSAVED:
+                return
+            from placecell.memory.views import Views
+
+            generation = self._holdings.generation()
+            if len(self) - Views.num_saved(self.folder / VIEWS, generation) < _UNSAVED:
+                return
+            views = self._synced()
+            with contextlib.suppress(OSError):  # a full disk must not lose what is durable already
+                views.save(self.folder / VIEWS, is_tight=self._budget.max_bytes is not None)
+
+    # --- recall -------------------------------------------------------------------------------------------------
+
+    def recall(
+        self,
+        query: str | Query | np.ndarray,
+        *,
+        near: tuple[Sequence[float], float] | None = None,
+        between: tuple[float, float] | None = None,
+        agents: Iterable[str] | None = None,
+        labels: Iterable[str] | None = None,
+        as_of: float | None = None,
+        k: int = 5,
+        diversify: bool = True,
+    ) -> Recollections:
+        """The `k` records that answer a query best, best first, each with the chance that it does.
+
+        Args:
+            query: Words, an image uint8 `(h, w, 3)`, or a vector `(d,)` of the memory's encoder.
+            near: A point (metres, world frame) and a radius.
+            between: Two stamps; records whose time meets the interval, ends included.
+            agents: Only records of these agents.
+            labels: Only records with all of these labels.
+            as_of: The memory as it was at this stamp of stream time: what was stamped later, retractions included,
+                does not count.
+            k: Number of hits wanted.
+            diversify: Give one hit of each event before a second one of any.
+
+        Returns:
+            Hits, also when none is good: a `probability` below `placecell.memory.recall.NO_MATCH_BELOW` means "no
+            match". `notes` says what was not understood. Empty for an empty memory.
+
+        Raises:
+            ValueError: If the query is empty or an argument is malformed.
+            EncoderMismatchError: If the query is a vector of another length, or is in words and the memory was only
+                ever handed finished vectors.
+        """
+        _check_query(query, self._home.header.encoder)
+        with self._mutex:
+            views = self._synced()
+            if not len(views.timeline):
+                return Recollections()
+            hidden = self._retractions.hidden(as_of)
+            hits = self._recaller_of(views, query).recall(
+                query, near=near, between=between, agents=agents, labels=labels, as_of=as_of, k=k,
+                diversify=diversify,
+                visible=(lambda item: views.timeline.moment(item).record_id not in hidden) if hidden else None,
+            )  # fmt: skip
+            now_s = max(self._log.last_stamp_s(name) for name in self._log.agents())
+            for hit in hits:
+                self._visits[hit.record_id] = (self._visits.get(hit.record_id, (0, 0.0))[0] + 1, now_s)
+            return hits
+
+    def _synced(self) -> Views:
+        from placecell.memory.views import Views
+
+        """The views, read back if they were not yet, with everything folded in that the log has."""
+        self.refresh()
+        if self._views is None:
+            generation = self._holdings.generation()
+            if self.folder is None:
+                self._views = Views(self._log, generation)
+            else:
+                self._views = Views.load(self._log, self.folder / VIEWS, generation)
+        self._views.sync()
+        return self._views
+
+    def _recaller_of(self, views: Views, query: str | Query | np.ndarray) -> Recaller:
+        from placecell.memory.chunks import Predicate
+
+        owner = self._home.header.encoder
+        can_embed = owner is not None and (owner.name != GIVEN or self._home.is_loaded("encoder"))
+        if not can_embed and owner is not None and isinstance(query, str) and not len(views.lexicon):
+            self._home.encoder("encoder")  # says what is missing
+        parts = (views.timeline, views.visual, views.dense, can_embed)
+        if self._recaller is None or self._parts != parts:
+            self._parts = parts
+            self._recaller = Recaller(
+                views.timeline,
+                views.visual,
+                views.dense,
+                views.lexicon,
+                views.forest,
+                encoder=(lambda: self.encoder) if can_embed else None,
+                text_encoder=(lambda: self.text_encoder) if self._home.has("text_encoder") else None,
+                where_type=Predicate,
+            )
+        return self._recaller
+
+    @property
+    def forest(self) -> Forest:
+        """The tree over time: events, episodes, and summaries of them."""
+        with self._mutex:
+            return self._synced().forest
+
+    def refresh(self) -> bool:
+        """Notice what a writer in another process has written; says whether there was anything. Costs microseconds.
+
+        `recall` does so by itself.
+        """
+        with self._mutex:
+            if not self._log.refresh():
+                return False
+            self._home.refresh()
+            self._retractions = Retractions(self._log.retractions())
+            if self._views is not None and self._views.generation != self._holdings.generation():
+                self._views = None  # the writer dropped tiles: fold anew
+            return True
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -503,6 +652,17 @@ class Memory:
 
 def _as_id(record_id: RecordId) -> RecordId:
     return record_id if isinstance(record_id, RecordId) else RecordId(*record_id)
+
+
+def _check_query(query: str | Query | np.ndarray, owner: EncoderName | None) -> None:
+    if isinstance(query, str) and not query.strip():
+        raise ValueError("the question is empty: say what to look for")
+    if not isinstance(query, (str, Query, np.ndarray)):
+        raise TypeError(f"a query is words, an image or a vector, got {type(query).__name__}")
+    if isinstance(query, np.ndarray) and query.dtype != np.uint8 and owner is not None and query.size != owner.dim:
+        raise EncoderMismatchError(
+            f"this memory's vectors are of encoder {owner.name!r} with {owner.dim} numbers, got a query of {query.size}"
+        )
 
 
 def _ids(records: Iterable[Record]) -> set[RecordId]:
