@@ -7,7 +7,6 @@ the last picture at 224 x 224. All methods get one decoding thread, run in the s
 from __future__ import annotations
 
 import importlib.util
-import math
 import statistics
 import tempfile
 import time
@@ -165,11 +164,11 @@ def summary(result: dict[str, Any]) -> str:
         f"seed {result['seed']}"
     ]
     for gop, cell in result["gop"].items():
-        rows.append(f"GOP {gop} ({cell['plan']})")
+        rows.append(f"GOP {gop} ({cell['plan']}; at most {cell['off_grid_s']:.2f} s from the wanted moments)")
         for name, row in cell["methods"].items():
             rows.append(
                 f"  {name:26} {row['median']:7.1f} ({row['low']:.1f}-{row['high']:.1f})  x{row['ratio']:.2f}  "
-                f"{row['pictures']} pictures, differing by {row['difference']:.2f} of 255"
+                f"{row['pictures']} pictures, {_told(row['difference'])}"
             )
     return "\n".join(rows)
 
@@ -193,6 +192,7 @@ def _measure(
     return {
         "plan": f"{plan.kind}: {plan.reason}",
         "num_decoded": plan.num_decoded,
+        "off_grid_s": float(np.abs(plan.stamps_s - np.round(plan.stamps_s / every_s) * every_s).max(initial=0.0)),
         "methods": {
             name: {
                 "median": medians[name],
@@ -216,11 +216,15 @@ def _chosen(peers: Sequence[str] | None) -> list[str]:
     return ["placecell", "placecell, exact", *peers]
 
 
-def _difference(pictures: list[np.ndarray], exact: list[np.ndarray]) -> float:
-    """Mean absolute difference in grey levels, not a number where the counts differ."""
+def _difference(pictures: list[np.ndarray], exact: list[np.ndarray]) -> float | None:
+    """Mean absolute difference in grey levels, None where the counts differ."""
     if len(pictures) != len(exact) or not exact:
-        return math.nan
+        return None
     return float(np.mean([np.abs(a.astype(np.int16) - b).mean() for a, b in zip(pictures, exact, strict=True)]))
+
+
+def _told(difference: float | None) -> str:
+    return "another count than exact" if difference is None else f"differing by {difference:.2f} of 255"
 
 
 def _shrunk_bgr(picture: np.ndarray) -> np.ndarray:

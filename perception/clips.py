@@ -211,7 +211,7 @@ def _copy_clip(video: Video, start_s: float, end_s: float, out: Path) -> tuple[f
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     target = _create(part, out)
     try:
-        with av.open(str(video.path)) as source:
+        with av.open(f"file:{video.path}") as source:
             video_stream: Any = source.streams[video.stream_index]
             kept = [video_stream, *source.streams.audio[:1]]
             copies = {s.index: target.add_stream_from_template(s) for s in kept}
@@ -244,7 +244,9 @@ def _copy_clip(video: Video, start_s: float, end_s: float, out: Path) -> tuple[f
 
 
 def _create(part: Path, path: Path) -> Any:
+    if not path.parent.is_dir():
+        raise VideoError(f"{path}: could not be written (no such folder)")
     try:
-        return av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"})
+        return av.open(f"file:{part}", "w", format="mp4", options={"movflags": "+faststart"})
     except (av.FFmpegError, OSError) as error:
         raise VideoError(f"{path}: could not be written ({error})") from error

@@ -35,6 +35,7 @@ class PacketIndex:
         is_key: Whether decoding can start at the packet.
         is_droppable: Whether no other picture is predicted from this one.
         is_shown: Whether its picture is displayed at all (edit lists hide some).
+        is_broken: Whether the file says that the packet's bytes are incomplete.
         tick: `(numerator, denominator)` of the clock's tick in seconds.
         origin_s: What is subtracted so that the video starts near zero, seconds.
         last_duration_s: How long the last picture stays, seconds.
@@ -44,6 +45,7 @@ class PacketIndex:
     is_key: Bool[np.ndarray, " n"]
     is_droppable: Bool[np.ndarray, " n"]
     is_shown: Bool[np.ndarray, " n"]
+    is_broken: Bool[np.ndarray, " n"]
     tick: tuple[int, int]
     origin_s: float = 0.0
     last_duration_s: float = 0.0

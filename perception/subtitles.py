@@ -154,7 +154,7 @@ def embedded_subtitles(path: str | os.PathLike[str], track: int = 0) -> Subtitle
     """
     file = Path(path)
     try:
-        container = av.open(str(file), metadata_errors="replace")
+        container = av.open(f"file:{file}", metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise VideoError(f"{file}: not a video that can be read ({error})") from error
     with container:

@@ -29,6 +29,10 @@ __all__ = ["Frame", "SubtitleTrack", "Video", "VideoInfo", "content_key"]
 
 #: Containers whose clock starts anywhere; their first stamp becomes zero. Others mean zero when they say it.
 _FREE_CLOCKS = frozenset({"mpegts", "mpeg", "hls", "rtsp"})
+#: Readers that make a "video" of any text or of a single image.
+_NO_VIDEOS = frozenset({"tty", "bin", "xbin", "adf", "idf", "image2", "ico"})
+#: A file that ends this much before it says it would, seconds, was cut off.
+_CUT_S = 0.5
 #: Packets that are cheaper to read past than to seek over.
 _SEEK_GAP = 200
 #: Read errors without a packet in between after which the rest of a file is given up.
@@ -190,9 +194,11 @@ class Video:
     def index(self) -> PacketIndex:
         """Stamps and keyframes of all packets."""
         with _Reader(self.path, self._num_threads) as reader:
-            index, declared_s = reader.read_index()
-        if declared_s > index.duration_s:
-            self._add_damage(index.duration_s, declared_s)
+            index, missing = reader.read_index()
+        for packet in np.flatnonzero(index.is_broken):
+            self._add_damage(float(index.stamps_s[packet]), index.next_key_s(int(packet)))
+        for from_s, to_s in missing:
+            self._add_damage(from_s, to_s)
         return index
 
     @cached_property
@@ -282,7 +288,8 @@ class Video:
         """Decode one stretch and hand out its targets; what fails is noted down and passed over."""
         index = self.index
         wanted = {int(index.pts[t]): float(index.stamps_s[t]) for t in targets}
-        bad_from_s = math.inf
+        broken = np.flatnonzero(index.is_broken[group[0] : group[1] + 1]) + group[0]
+        bad_from_s = float(index.stamps_s[broken].min(initial=math.inf))
         for packet, frames in reader.decode(index, int(group[0]), int(group[1]), plan.needed):
             if frames is None:  # this packet did not decode: what leans on it may look wrong up to the next keyframe
                 at_s = float(index.stamps_s[packet])
@@ -321,10 +328,15 @@ class _Reader:
 
     def _open(self) -> None:
         try:
-            self.container = av.open(str(self.path), metadata_errors="replace")
+            # Without "file:", a name such as "10:30.mp4" would be taken for a protocol.
+            self.container = av.open(f"file:{self.path}", metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise VideoError(f"{self.path}: not a video that can be read ({_why(error)})") from error
+            why = str(getattr(error, "strerror", None) or error).lower()
+            raise VideoError(f"{self.path}: no video that can be read, or cut off near its start ({why})") from error
         try:
+            kind = self.container.format.name
+            if kind in _NO_VIDEOS or kind.endswith("_pipe"):
+                raise VideoError(f"{self.path}: expected a video, this is a text or an image")
             videos = [s for s in self.container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
             if not videos:
                 what = "sound only" if self.container.streams.audio else "no pictures"
@@ -387,36 +399,54 @@ class _Reader:
             raise VideoError(f"{self.path}: the video holds no frames")
         raise VideoError(f"{self.path}: none of the video's {num_packets} packets decodes: truncated or corrupt")
 
-    def read_index(self) -> tuple[PacketIndex, float]:
-        """Read all packets; also the duration that the file claims, if it broke off before, else 0."""
-        pts, flags, levels = array("q"), array("b"), array("b")
+    def read_index(self) -> tuple[PacketIndex, list[tuple[float, float]]]:
+        """Read all packets; also the spans `(from_s, to_s)` whose packets are missing from the file."""
+        pts, flags, levels, holes = array("q"), array("b"), array("b"), array("q")
+        end = -1  # byte after the packet before, where the container tells
         level_of = _level_reader(self.context)
-        num_corrupt, duration = 0, 0
+        duration = 0
         for packet in self.packets:
             pts.append(packet.pts)
-            flags.append(packet.is_keyframe + 2 * (not packet.is_discard))
+            flags.append(packet.is_keyframe + 2 * (not packet.is_discard) + 4 * packet.is_corrupt)
             levels.append(level_of(packet))
-            num_corrupt += packet.is_corrupt
+            holes.append(packet.pos - end if packet.pos is not None and end >= 0 else 0)
+            end = packet.pos + packet.size if packet.pos is not None else -1
             duration = packet.duration or duration
         tick, origin_s = self.stream.time_base, 0.0
         if self.container.format.name.split(",")[0] in _FREE_CLOCKS and self.container.start_time is not None:
             origin_s = self.container.start_time / av.time_base
+        stamps = np.frombuffer(pts, np.int64)
         level = np.frombuffer(levels, np.int8)
         flag = np.frombuffer(flags, np.int8)
+        if not duration and len(pts) > 1:
+            duration = int(np.median(np.diff(np.sort(stamps))))
         index = PacketIndex(
-            pts=np.frombuffer(pts, np.int64),
+            pts=stamps,
             is_key=(flag & 1) > 0,
             is_droppable=(level > 0) & (level == np.abs(level).max(initial=0)),
             is_shown=(flag & 2) > 0,
+            is_broken=(flag & 4) > 0,
             tick=(tick.numerator, tick.denominator),
             origin_s=origin_s,
-            last_duration_s=float(duration * tick) if duration else 0.0,
+            last_duration_s=float(duration * tick),
         )
-        is_cut = num_corrupt > 0 or self.stream.frames > len(pts)
-        declared = self.stream.duration
-        return index, float(
-            ((self.stream.start_time or 0) + declared) * tick
-        ) - origin_s if is_cut and declared else 0.0
+        missing = _lost(index, np.frombuffer(holes, np.int64)) if self.container.format.name[:8] == "matroska" else []
+        declared_s = self._declared_s()
+        if (self.stream.frames > len(pts) or declared_s - index.duration_s > _CUT_S) and declared_s > index.duration_s:
+            missing.append((index.duration_s, declared_s))
+        return index, missing
+
+    def _declared_s(self) -> float:
+        """When the video ends by what the file says of itself, seconds; 0 where it says nothing."""
+        if self.container.format.name.split(",")[0] in _FREE_CLOCKS:
+            return 0.0  # these say nothing, the reader guesses
+        if self.stream.duration:
+            return float(((self.stream.start_time or 0) + self.stream.duration) * self.stream.time_base)
+        noted = str(self.stream.metadata.get("DURATION", "")).split(":")  # Matroska's tag, 00:00:10.040000000
+        if len(noted) == 3 and all(part.replace(".", "", 1).isdigit() for part in noted):
+            return int(noted[0]) * 3600 + int(noted[1]) * 60 + float(noted[2])
+        is_alone = len(self.container.streams) == 1  # else sound may be what is longer
+        return self.container.duration / av.time_base if is_alone and self.container.duration else 0.0
 
     def decode(
         self, index: PacketIndex, first: int, last: int, needed: np.ndarray
@@ -505,6 +535,27 @@ def _level_reader(context: Any) -> Any:
     return lambda packet: 1 if packet.is_disposable else -1
 
 
+def _lost(index: PacketIndex, holes: np.ndarray) -> list[tuple[float, float]]:
+    """Spans whose packets a Matroska reader passed over in silence, as it does with what it cannot parse.
+
+    A span without frames may also be a still picture. But then no bytes are missing, other than those of the other
+    tracks, which flow at their usual pace.
+
+    Args:
+        index: The packets that were read.
+        holes: For each the bytes of the file between it and the one before.
+    """
+    if len(index) < 3:
+        return []
+    latest = np.maximum.accumulate(index.stamps_s)[:-1]
+    earliest = np.minimum.accumulate(index.stamps_s[::-1])[::-1][1:]
+    gap_s = earliest - latest
+    usual_s = max(float(np.median(np.diff(np.sort(index.stamps_s)))), 1e-3)
+    others = float(np.median(holes[1:])) / usual_s  # bytes per second of headers and of other tracks
+    rows = np.flatnonzero((gap_s > 1.5 * usual_s) & (holes[1:] > 256 + 2.0 * others * gap_s))
+    return [(float(latest[row]) + usual_s, float(earliest[row])) for row in rows]
+
+
 def _units(data: memoryview, length: int) -> Iterator[int]:
     """Offsets of a packet's NAL units: after a length field of so many bytes, or after a start code where 0."""
     at = 0
@@ -563,10 +614,6 @@ def _is_uneven(stamps_s: np.ndarray, tick_s: float) -> bool:
 
 def _title(stream: Any) -> str:
     return str(stream.metadata.get("title", ""))
-
-
-def _why(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error).lower()
 
 
 def _clock(seconds: float) -> str:

@@ -170,7 +170,7 @@ def test_each_moment_gets_the_frame_on_display(steps_ms: list[int], every_s: flo
     pts = np.cumsum([0, *steps_ms]).astype(np.int64)
     keys = np.random.default_rng(seed).uniform(size=len(pts)) < 0.2
     all_of = np.ones(len(pts), bool)
-    index = PacketIndex(pts, keys, ~all_of, all_of, (1, 1000), last_duration_s=0.04)
+    index = PacketIndex(pts, keys, ~all_of, all_of, ~all_of, (1, 1000), last_duration_s=0.04)
     expected = set()
     for k in range(math.floor((index.duration_s - 1e-6) / every_s) + 1):
         on_display = [p / 1000 for p in pts.tolist() if p / 1000 <= k * every_s + 1e-6]
