@@ -1,5 +1,7 @@
 """Worlds to remember: a procedural house with a Gymnasium environment, its renderer and its path finder."""
 
+import gymnasium
+
 from placecell.envs.house import CATALOGUE, CATEGORIES, COLOURS, ROOM_TYPES, STRUCTURE, Action, House, HouseEnv, tour
 from placecell.envs.pathfinder import PathFinder, ShortestPath
 
@@ -16,3 +18,6 @@ __all__ = [
     "ShortestPath",
     "tour",
 ]
+
+if "placecell/House-v0" not in gymnasium.registry:
+    gymnasium.register("placecell/House-v0", entry_point="placecell.envs.house:HouseEnv", disable_env_checker=True)

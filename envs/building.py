@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -12,8 +13,9 @@ import numpy as np
 from jaxtyping import Bool, Float64, UInt8
 
 from placecell.envs.catalogue import CATALOGUE, CATEGORIES, COLOURS
+from placecell.envs.contents import SIGNATURES
 from placecell.envs.floorplan import FloorPlan, Room, draw_plan
-from placecell.envs.layout import SIGNATURES, Furnisher, Placement, furnish
+from placecell.envs.layout import Furnisher, Placement, furnish
 from placecell.envs.pathfinder import CELL_M, PathFinder
 from placecell.envs.render import PaintedMesh, Renderer
 from placecell.envs.stage import Light, build_mesh
@@ -83,8 +85,12 @@ class House:
         (6, True)
     """
 
-    def __init__(self, seed: int, plan: FloorPlan, placements: tuple[Placement, ...], light: Light) -> None:
+    def __init__(
+        self, seed: int, plan: FloorPlan, placements: tuple[Placement, ...], light: Light, next_id: int | None = None
+    ) -> None:
         self.seed, self.plan, self.placements, self.light = seed, plan, placements, light
+        # An id is never given twice, even when its first owner is gone.
+        self.next_id = 1 + max(p.id for p in placements) if next_id is None else next_id
 
     @classmethod
     def generate(cls, seed: int, num_rooms: int | None = None) -> House:
@@ -210,10 +216,9 @@ class House:
             raise ValueError(
                 f"this house has {len(loose)} things that can move or go, {moved + removed} were asked for"
             )
-        fresh = max((p.id for p in self.placements), default=9) + 1
         gone, placed = loose[:removed], [p for p in self.placements if p not in loose[:removed]]
         changes = [Change("removed", p.id, self._describe(p), None) for p in gone]
-        work = Furnisher(self.plan, rng, placed, fresh)
+        work = Furnisher(self.plan, rng, placed, self.next_id)
         left = moved
         for thing in loose[removed:]:
             if left == 0:
@@ -237,7 +242,7 @@ class House:
         if left or missing:
             raise ValueError(f"no space was found for {left} things to move and {missing} to add")
         order = sorted(work.placed, key=lambda p: p.id)
-        return House(self.seed, self.plan, tuple(order), self.light), changes
+        return House(self.seed, self.plan, tuple(order), self.light, work.next_id), changes
 
     def _put_somewhere(
         self, work: Furnisher, thing: Placement, rng: np.random.Generator, not_room: int
@@ -285,10 +290,7 @@ class House:
             box = np.array([[door.x0, door.z0], [door.x1, door.z0], [door.x1, door.z1], [door.x0, door.z1]])
             cv2.fillConvexPoly(picture, pixels(box), (214, 200, 180))
 
-        def level(p: Placement) -> tuple[float, int]:
-            return p.y + float(p.extent()[1][1]) * (p.category != "rug"), p.id
-
-        for thing in sorted(self.placements, key=level):
+        for thing in sorted(self.placements, key=lambda p: (p.category != "rug", p.y + float(p.extent()[1][1]), p.id)):
             colour = tuple(int(255 * v) for v in COLOURS[thing.colour])
             corners = pixels(thing.footprint())
             cv2.fillConvexPoly(picture, corners, colour)
@@ -303,22 +305,31 @@ class House:
 
 
 _ROOM_TINT = {
-    "living room": (247, 226, 190), "bedroom": (210, 220, 245), "kitchen": (250, 240, 185), "dining room": (235, 210, 185),
-    "office": (205, 225, 220), "bathroom": (195, 232, 245), "hallway": (232, 228, 222), "laundry room": (222, 238, 222),
+    "living room": (247, 226, 190),
+    "bedroom": (210, 220, 245),
+    "kitchen": (250, 240, 185),
+    "dining room": (235, 210, 185),
+    "office": (205, 225, 220),
+    "bathroom": (195, 232, 245),
+    "hallway": (232, 228, 222),
+    "laundry room": (222, 238, 222),
     "nursery": (250, 215, 228),
-}  # fmt: skip
+}
 
 
 def _free_floor(plan: FloorPlan, things: tuple[Placement, ...] | list[Placement]) -> Bool[np.ndarray, "rows columns"]:
     """Cells of floor on which nothing stands."""
     rows, columns = int(np.ceil(plan.depth / CELL_M)) + 1, int(np.ceil(plan.width / CELL_M)) + 1
     free = np.zeros((rows, columns), bool)
-    for box in (*plan.rooms, *plan.doors):
+    boxes = [(room.x0, room.z0, room.x1, room.z1) for room in plan.rooms]
+    for door in plan.doors:
+        # A doorway reaches one cell into both rooms, so that rounding leaves no sill between them.
+        dx, dz = (0.0, CELL_M) if door.along_x else (CELL_M, 0.0)
+        boxes.append((door.x0 - dx, door.z0 - dz, door.x1 + dx, door.z1 + dz))
+    for x0, z0, x1, z1 in boxes:
         # A cell is floor when its centre is.
-        r0, r1 = int(np.ceil(box.z0 / CELL_M - 0.5)), int(np.floor(box.z1 / CELL_M - 0.5)) + 1
-        c0, c1 = int(np.ceil(box.x0 / CELL_M - 0.5)), int(np.floor(box.x1 / CELL_M - 0.5)) + 1
-        if box in plan.doors:
-            r0, r1, c0, c1 = (r0 - 1, r1 + 1, c0, c1) if box.along_x else (r0, r1, c0 - 1, c1 + 1)  # type: ignore[union-attr]
+        r0, r1 = math.ceil(z0 / CELL_M - 0.5), math.floor(z1 / CELL_M - 0.5) + 1
+        c0, c1 = math.ceil(x0 / CELL_M - 0.5), math.floor(x1 / CELL_M - 0.5) + 1
         free[max(r0, 0) : r1, max(c0, 0) : c1] = True
     for thing in things:
         if thing.blocks:
@@ -344,7 +355,7 @@ def _block(free: np.ndarray, thing: Placement) -> None:
 
 def _all_rooms_open(plan: FloorPlan, finder: PathFinder) -> bool:
     """Whether every room has a square metre's worth of standing room on the largest island."""
-    main = finder._island == finder.largest_island
+    main = finder.islands == finder.largest_island
     for room in plan.rooms:
         r0, c0 = finder.cell(room.x0, room.z0)
         r1, c1 = finder.cell(room.x1, room.z1)
@@ -362,7 +373,7 @@ def _repair(plan: FloorPlan, things: list[Placement]) -> list[Placement] | None:
             return things
         blockers = [p for p in things if p.blocks and p.category not in SIGNATURES[plan.rooms[p.room_id].type]]
         best, best_score = None, (finder.largest_share * finder.navigable_area, 0.0)
-        stray = finder.navigable & (finder._island != finder.largest_island)
+        stray = finder.navigable & (finder.islands != finder.largest_island)
         near = cv2.dilate(stray.astype(np.uint8), np.ones((17, 17), np.uint8)) > 0
         for thing in blockers:
             row, column = finder.cell(thing.x, thing.z)

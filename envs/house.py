@@ -20,8 +20,18 @@ from placecell.envs.stage import STRUCTURE
 from placecell.geometry import Camera, pose_from
 
 __all__ = [
-    "CATALOGUE", "CATEGORIES", "COLOURS", "ROOM_TYPES", "STRUCTURE", "Action", "Change", "House", "HouseEnv", "HouseObject", "tour",
-]  # fmt: skip
+    "CATALOGUE",
+    "CATEGORIES",
+    "COLOURS",
+    "ROOM_TYPES",
+    "STRUCTURE",
+    "Action",
+    "Change",
+    "House",
+    "HouseEnv",
+    "HouseObject",
+    "tour",
+]
 
 _SUBSTEPS = 10
 _FAR_M = 1000.0

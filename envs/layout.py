@@ -9,49 +9,13 @@ from functools import lru_cache
 import numpy as np
 
 from placecell.envs.catalogue import CATALOGUE, COLOURS
-from placecell.envs.floorplan import SIDES, FloorPlan, Room
+from placecell.envs.contents import OPTIONAL, SIGNATURES, SMALL
+from placecell.envs.floorplan import SIDES, FloorPlan, Room, Window
 from placecell.envs.solids import Shape
 
-__all__ = ["FIRST_OBJECT_ID", "SIGNATURES", "Placement", "built", "furnish"]
+__all__ = ["FIRST_OBJECT_ID", "Furnisher", "Placement", "built", "furnish"]
 
 FIRST_OBJECT_ID = 10  # smaller ids are the shell's
-
-SIGNATURES: dict[str, tuple[str, ...]] = {
-    "living room": ("sofa", "tv"),
-    "bedroom": ("bed", "wardrobe"),
-    "kitchen": ("kitchen counter", "fridge", "stove"),
-    "dining room": ("table", "chair"),
-    "office": ("desk", "bookshelf"),
-    "bathroom": ("bathtub", "toilet", "sink"),
-    "hallway": ("coat rack",),
-    "laundry room": ("washing machine", "ironing board"),
-    "nursery": ("crib", "rocking horse"),
-}
-
-_OPTIONAL: dict[str, tuple[str, ...]] = {
-    "living room": ("rug", "floor lamp", "potted plant", "piano", "guitar", "beanbag", "painting", "clock", "curtain", "bookshelf",
-                    "table", "ball", "dresser", "piano"),
-    "bedroom": ("dresser", "rug", "curtain", "painting", "floor lamp", "backpack", "guitar", "desk", "beanbag", "boots"),
-    "kitchen": ("table", "stool", "stool", "trash can", "clock", "curtain", "potted plant"),
-    "dining room": ("dresser", "rug", "painting", "clock", "potted plant", "curtain", "floor lamp", "piano"),
-    "office": ("trash can", "clock", "floor lamp", "painting", "potted plant", "backpack", "curtain", "rug", "ladder", "bicycle"),
-    "bathroom": ("trash can", "curtain", "stool", "washing machine"),
-    "hallway": ("umbrella", "boots", "bicycle", "backpack", "painting", "dresser", "bicycle", "desk", "ladder"),
-    "laundry room": ("ladder", "trash can", "boots", "bicycle", "umbrella", "dresser", "wardrobe"),
-    "nursery": ("teddy bear", "toy car", "ball", "rug", "dresser", "curtain", "beanbag", "toy car", "teddy bear", "painting"),
-}  # fmt: skip
-
-_SMALL: dict[str, tuple[str, ...]] = {
-    "living room": ("book", "vase", "mug", "bowl", "laptop", "globe", "desk lamp"),
-    "bedroom": ("book", "desk lamp", "teddy bear", "vase", "laptop", "toy car", "globe"),
-    "kitchen": ("kettle", "microwave", "bowl", "mug", "bottle"),
-    "dining room": ("bowl", "vase", "bottle", "mug", "kettle"),
-    "office": ("laptop", "desk lamp", "globe", "mug", "book"),
-    "bathroom": ("rubber duck",),
-    "hallway": ("vase", "book", "desk lamp", "globe"),
-    "laundry room": ("bottle", "bowl", "kettle"),
-    "nursery": ("toy car", "globe", "teddy bear", "ball", "book"),
-}
 
 _HANG_Y = {"clock": 1.7, "painting": 1.35}
 
@@ -331,14 +295,14 @@ def furnish(plan: FloorPlan, rng: np.random.Generator) -> list[Placement]:
                 work.add(category, room)
         if room.type in ("office", "kitchen", "nursery") and rng.random() < 0.7:
             _seat(work, room)
-        pool = _OPTIONAL[room.type]
+        pool = OPTIONAL[room.type]
         count = min(len(pool), int(rng.integers(4, 8)) + int(room.area_m2 > 13))
         chosen = [pool[int(index)] for index in rng.permutation(len(pool))[:count]]
         # What needs most space goes first, or it would hardly ever find any.
         chosen.sort(key=lambda name: name not in ("beanbag", "umbrella", "bookshelf"))
         for category in chosen:
             work.add(category, room)
-        small = [_SMALL[room.type][int(i)] for i in rng.permutation(len(_SMALL[room.type]))]
+        small = [SMALL[room.type][int(i)] for i in rng.permutation(len(SMALL[room.type]))]
         small.sort(key=lambda name: name not in ("microwave", "laptop"))
         for number in range(int(rng.integers(2, 4)) if len(small) == 1 else int(rng.integers(4, 8))):
             work.add(small[number % len(small)], room)
@@ -401,13 +365,12 @@ def _wall_point(room: Room, side: str, t: float, off: float) -> tuple[float, flo
     return round(x, 4), round(z, 4), yaw
 
 
-def _window_zone(window: object, room: Room) -> tuple[float, float, float, float]:
+def _window_zone(window: Window, room: Room) -> tuple[float, float, float, float]:
     """The strip of floor in front of a window."""
-    w = window
-    side, a, b = w.side, w.start - 0.1, w.stop + 0.1  # type: ignore[attr-defined]
+    a, b = window.start - 0.1, window.stop + 0.1
     return {
         "n": (a, room.z0 - 0.2, b, room.z0 + 0.3),
         "s": (a, room.z1 - 0.3, b, room.z1 + 0.2),
         "w": (room.x0 - 0.2, a, room.x0 + 0.3, b),
         "e": (room.x1 - 0.3, a, room.x1 + 0.2, b),
-    }[side]
+    }[window.side]

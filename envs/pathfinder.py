@@ -70,8 +70,8 @@ class PathFinder:
             np.maximum(distance - 0.5, 0.0).astype(np.float32) * CELL_M
         )
         self.navigable = (self._clearance >= agent_radius_m) & self.free
-        _, self._island = cv2.connectedComponents(self.navigable.astype(np.uint8), connectivity=4)
-        counts = np.bincount(self._island.ravel())
+        _, self.islands = cv2.connectedComponents(self.navigable.astype(np.uint8), connectivity=4)
+        counts = np.bincount(self.islands.ravel())
         counts[0] = 0
         self._island_cells = counts
         self.largest_island = int(counts.argmax())
@@ -123,7 +123,7 @@ class PathFinder:
         x, _, z = (float(v) for v in point)
         if island_index < 0 and self._open(x, z):
             return np.array([x, self.height_m, z])
-        rows, columns = np.nonzero(self.navigable if island_index < 0 else self._island == island_index)
+        rows, columns = np.nonzero(self.navigable if island_index < 0 else self.islands == island_index)
         if not len(rows):
             return np.full(3, np.nan)
         cx, cz = (columns + 0.5) * CELL_M + self.origin_m[0], (rows + 0.5) * CELL_M + self.origin_m[1]
@@ -134,14 +134,14 @@ class PathFinder:
         """Number of the island that holds a point; 0 where the agent cannot stand."""
         row, column = self.cell(float(point[0]), float(point[2]))
         rows, columns = self.navigable.shape
-        return int(self._island[row, column]) if 0 <= row < rows and 0 <= column < columns else 0
+        return int(self.islands[row, column]) if 0 <= row < rows and 0 <= column < columns else 0
 
     def island_radius(self, point: Sequence[float] | np.ndarray) -> float:
         """Radius in metres of a circle around the island's cells; 0 where the agent cannot stand."""
         number = self.get_island(point)
         if number == 0:
             return 0.0
-        rows, columns = np.nonzero(self._island == number)
+        rows, columns = np.nonzero(self.islands == number)
         return float(
             np.hypot(rows - (rows.min() + rows.max()) / 2, columns - (columns.min() + columns.max()) / 2).max() * CELL_M
         )
@@ -161,7 +161,7 @@ class PathFinder:
 
         `max_tries` is accepted for habitat_sim's sake; one try always suffices here.
         """
-        rows, columns = np.nonzero(self._island == (self.largest_island if island_index < 0 else island_index))
+        rows, columns = np.nonzero(self.islands == (self.largest_island if island_index < 0 else island_index))
         if not len(rows):
             return np.full(3, np.nan)
         pick = int(self._rng.integers(len(rows)))

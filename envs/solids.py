@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64
 
-__all__ = ["Shape", "rotation_x", "rotation_y", "rotation_z"]
+__all__ = ["Shape", "put_legs", "rotation_x", "rotation_y", "rotation_z"]
 
 Colour = tuple[float, float, float]
 Point = tuple[float, float, float]
@@ -242,3 +242,15 @@ class Shape:
         self._normals.append(normals)
         self._colours.append(np.repeat(np.clip(rgb, 0, 1)[None], len(triangles), axis=0))
         self._is_main.append(np.full(len(triangles), colour is None))
+
+
+def put_legs(
+    s: Shape, width: float, depth: float, height: float, r: float, colour: tuple[float, float, float], square: bool
+) -> None:
+    """Four legs under a rectangle of `width` by `depth`, square or turned."""
+    for x in (-width / 2 + r, width / 2 - r):
+        for z in (-depth / 2 + r, depth / 2 - r):
+            if square:
+                s.box((2 * r, height, 2 * r), (x, 0, z), colour)
+            else:
+                s.frustum(r * 0.6, r, height, (x, 0, z), colour, sides=8)
