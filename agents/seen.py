@@ -58,9 +58,11 @@ def where(search: Searcher, question: Question, scope: Scope) -> Answer:
         if value["seen_from_m"]:
             parts.append("seen from ({:.1f}, {:.1f}, {:.1f}) m".format(*value["seen_from_m"]))
         parts.append(f"at {clock(best.stamp_s)}")
-    hits = (*([spoken] if spoken else []), *seen) or finding.hits
+    if spoken is None and not seen:  # only spoken of, in words that name no place
+        spoken = finding.hits[0]
+    hits = (*([spoken] if spoken else []), *seen)
     if spoken is not None:
-        value |= {"sentence": spoken.text, "time_s": value["time_s"] or spoken.stamp_s}
+        value |= {"sentence": spoken.text, "time_s": spoken.stamp_s if value["time_s"] is None else value["time_s"]}
         parts.insert(0, f'"{spoken.text}" ({clock(spoken.stamp_s)})' + ("; seen" if parts else ""))
     evidence = tuple({hit.record_id: hit for hit in (*hits[:1], *search.cite(hits))}.values())[:5]
     return Answer(
@@ -230,8 +232,8 @@ def what(search: Searcher, question: Question, scope: Scope) -> Answer:
     if spoken is not None:
         others = tuple(hit for hit in search.cite(finding.hits) if hit.record_id != spoken.record_id)
         return Answer(spoken.text, "what", spoken.text, spoken.probability, (spoken, *others[:4]))
-    hits = finding.seen
-    return describe(search, question, hits[:6], inner, question.subject, notes_of(finding))
+    shown = finding.seen or finding.hits
+    return describe(search, question, shown[:6], inner, question.subject, notes_of(finding))
 
 
 def describe(

@@ -285,6 +285,14 @@ def test_a_memory_of_words_alone_needs_no_encoder(empty: Any) -> None:
     assert reader.ask("is there a dog?").is_refusal
 
 
+def test_a_question_overheard_is_quoted_where_nothing_else_is_known(empty: Any) -> None:
+    memory = empty()
+    memory.observe(Observation(stamp_s=0.0, text="have you seen the keys?"))
+    answer = EvidenceReader(memory).ask("where are the keys")
+    assert "have you seen the keys?" in answer.text and answer.value["time_s"] == 0.0
+    assert "have you seen the keys?" in EvidenceReader(memory).ask("what about the keys").text
+
+
 def test_bad_arguments_are_refused_in_one_line(memory: Any) -> None:
     reader = EvidenceReader(memory)
     for question, options in (("", {}), (" ?", {}), ("where?", {"choices": ["one"]}), ("where", {"choices": "ab"})):
