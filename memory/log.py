@@ -130,6 +130,11 @@ class Log:
         agent = self._agents.get(agent_id)
         return Ranges() if agent is None else agent.ranges.copy()
 
+    def top(self, agent_id: str) -> int:
+        """Largest number of a record of the agent; 0 if there is none."""
+        agent = self._agents.get(agent_id)
+        return 0 if agent is None else agent.ranges.top
+
     def last_stamp_s(self, agent_id: str) -> float:
         """Stamp of the agent's last moment or text; -1 if there is none."""
         agent = self._agents.get(agent_id)
@@ -302,15 +307,6 @@ class Log:
                 else:
                     lo = row[0] - agent.base + 1
         return lo
-
-    def targeting(self, record_id: RecordId) -> list[Record]:
-        """Retractions of this record, in the order of their ids."""
-        if record_id.agent_id not in self._agents:
-            return []
-        query = f"SELECT {_COLUMNS} WHERE r.target = ?"
-        with self.db.explained():
-            rows = self.db.execute(query, (self.key_of(record_id),)).fetchall()
-        return sorted((self._record(row) for row in rows), key=lambda record: record.record_id)
 
     def retractions(self) -> list[tuple[RecordId, RecordId, float]]:
         """Every retraction as (its id, its target, its stamp)."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import math
-import shutil
 import threading
 import time
 import weakref
@@ -15,32 +13,28 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from placecell.errors import EncoderMismatchError, PlacecellError, UnknownRecordError
+from placecell.errors import UnknownRecordError
+from placecell.memory.answers import Answers
 from placecell.memory.budget import Eviction, Gate
-from placecell.memory.folder import LOG, VIEWS, EncoderName
-from placecell.memory.forest import Forest
+from placecell.memory.exchange import delta_since, fresh_records
+from placecell.memory.folder import LOG
 from placecell.memory.forgetting import Budget, folder_bytes
 from placecell.memory.holdings import Holdings
-from placecell.memory.home import GIVEN, Home
+from placecell.memory.home import Home
+from placecell.memory.intake import Intake
 from placecell.memory.log import Log
-from placecell.memory.marking import EventMarks
-from placecell.memory.pictures import from_jpeg, to_jpeg
+from placecell.memory.pictures import from_jpeg
 from placecell.memory.queries import Query
-from placecell.memory.recall import Recaller, Recollections
+from placecell.memory.recall import Recollections
 from placecell.memory.records import Record, RecordId
-from placecell.memory.retractions import Retractions
 from placecell.memory.sharing import Delta
 from placecell.perception.observation import Observation
 
 if TYPE_CHECKING:
-    from placecell.memory.views import Views
+    from placecell.memory.forest import Forest
     from placecell.perception.encoders import Encoder
 
 __all__ = ["Memory"]
-
-_UNSAVED = 2000  # records whose views are folded again in less than a second
-_VIEW_BYTES = 400  # what the views take of a record besides its vectors
-_VIEW_OVERHEAD = 1.2
 
 
 class Memory:
@@ -86,18 +80,14 @@ class Memory:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._mutex = threading.RLock()
-        self._clock = clock
-        self._gate = gate
         self._home = Home(None if folder is None else Path(folder), mode, encoder, text_encoder)
         try:
-            path = None if self._home.folder is None else self._home.folder / LOG
-            self._log = Log(path, is_writer=mode == "a")
+            self._log = Log(None if self._home.folder is None else self._home.folder / LOG, is_writer=mode == "a")
             try:
                 self._holdings = Holdings(self._log)
-                self._budget = Budget(
-                    self._log, self._holdings, eviction, max_bytes, self._view_bytes, self._store_visits
-                )
-                self._retractions = Retractions(self._log.retractions())
+                self._answers = Answers(self._home, self._log, self._holdings)
+                self._intake = Intake(self._home, self._log, gate, clock)
+                self._budget = self._budget_of(eviction, max_bytes)
                 self._home.settle()
             except BaseException:
                 self._log.close()
@@ -105,11 +95,11 @@ class Memory:
         except BaseException:
             self._home.release()
             raise
-        self._visits: dict[RecordId, tuple[int, float]] = {}
-        self._marks = EventMarks()
-        self._views: Views | None = None
-        self._recaller: Recaller | None = None
         self._finalizer = weakref.finalize(self, _release, self._log, self._home)
+
+    def _budget_of(self, eviction: Eviction | None, max_bytes: int | None) -> Budget:
+        answers = self._answers
+        return Budget(self._log, self._holdings, eviction, max_bytes, answers.nbytes, answers.store_visits)
 
     @classmethod
     def open(
@@ -118,10 +108,23 @@ class Memory:
         encoder: Encoder | str | None = None,
         text_encoder: Encoder | str | None = None,
         mode: Literal["a", "r"] = "a",
-        **options: Any,
+        max_bytes: int | None = None,
+        *,
+        eviction: Eviction | None = None,
+        gate: Gate | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> Memory:
         """Open the memory in `folder`; see `Memory` for the arguments and what may go wrong."""
-        return cls(encoder, text_encoder, folder=folder, mode=mode, **options)
+        return cls(
+            encoder,
+            text_encoder,
+            folder=folder,
+            mode=mode,
+            max_bytes=max_bytes,
+            eviction=eviction,
+            gate=gate,
+            clock=clock,
+        )
 
     def close(self) -> None:
         """Put the views away and let others write. A closed memory cannot be used; closing twice does no harm."""
@@ -185,13 +188,7 @@ class Memory:
         with self._mutex:
             if self.folder is not None:
                 return folder_bytes(self.folder)
-            return self._log.db.nbytes() + self._view_bytes()
-
-    def _view_bytes(self) -> int:
-        """Bytes that the views take, or will once they are folded: in RAM, and put away on disk."""
-        dim = 0 if self._home.header.encoder is None else self._home.header.encoder.dim
-        foreseen = self._holdings.detail_bytes() + len(self) * (2 * dim + _VIEW_BYTES)
-        return max(int(_VIEW_OVERHEAD * foreseen), 0 if self._views is None else self._views.nbytes)
+            return self._log.db.nbytes() + self._answers.nbytes()
 
     # --- writing ------------------------------------------------------------------------------------------------
 
@@ -218,67 +215,10 @@ class Memory:
         """
         with self._mutex:
             self._home.must_write()
-            records, pictures = self._records_of(list(observations))
+            records, pictures = self._intake.records_of(list(observations))
             if records or journal:
                 self._append(records, pictures, journal)
             return [record.record_id for record in records]
-
-    def _records_of(self, batch: Sequence[Observation]) -> tuple[list[Record], dict[RecordId, bytes]]:
-        tops: dict[str, int] = {}
-        stamps: dict[str, float] = {}
-        for observation in batch:
-            agent_id = observation.agent_id
-            last = stamps[agent_id] if agent_id in stamps else self._log.last_stamp_s(agent_id)
-            if observation.stamp_s < last:
-                raise ValueError(
-                    f"stamps of agent {agent_id!r} must not run backwards: {observation.stamp_s} s after {last} s"
-                )
-            stamps[agent_id] = observation.stamp_s
-        vectors = self._home.embed_views(batch)
-        text_vectors = self._home.embed_texts([o.text for o in batch if o.text and o.text.strip()])
-        now = self._clock()
-        records: list[Record] = []
-        pictures: dict[RecordId, bytes] = {}
-        texts = iter(text_vectors)
-        for observation, embeddings in zip(batch, vectors, strict=True):
-            agent_id = observation.agent_id
-            if agent_id not in tops:
-                tops[agent_id] = self._log.ranges(agent_id).top
-            for kind in self._kinds(observation, embeddings):
-                tops[agent_id] += 1
-                is_moment = kind == "moment"
-                record = Record(
-                    agent_id=agent_id,
-                    seq=tops[agent_id],
-                    kind=kind,
-                    stamp_s=observation.stamp_s,
-                    end_s=observation.stamp_s if observation.end_s is None else observation.end_s,
-                    embeddings=embeddings if is_moment else None,
-                    text="" if is_moment else (observation.text or "").strip(),
-                    text_embedding=None if is_moment else next(texts),
-                    labels=observation.labels,
-                    pose=observation.pose,
-                    source=observation.source,
-                    is_event_start=is_moment and self._is_start(observation, embeddings),
-                    recorded_s=now,
-                )
-                records.append(record)
-                if is_moment and observation.rgb is not None:
-                    pictures[record.record_id] = to_jpeg(observation.rgb)
-        return records, pictures
-
-    def _is_start(self, observation: Observation, embeddings: np.ndarray | None) -> bool:
-        if observation.is_event_start is not None or embeddings is None:
-            return bool(observation.is_event_start)
-        return self._marks.is_start(observation.agent_id, observation.stamp_s, embeddings[0].astype(np.float32))
-
-    def _kinds(self, observation: Observation, embeddings: np.ndarray | None) -> list[str]:
-        kinds = []
-        if embeddings is not None and (self._gate is None or self._gate.keeps(observation, embeddings)):
-            kinds.append("moment")
-        if observation.text and observation.text.strip():
-            kinds.append("text")
-        return kinds
 
     def retract(self, record_id: RecordId, reason: str = "", stamp_s: float | None = None) -> RecordId:
         """Say that a record no longer holds. Nothing is erased: `history` and `as_of` still know it.
@@ -297,25 +237,7 @@ class Memory:
         """
         with self._mutex:
             self._home.must_write()
-            target = self.get(record_id)
-            if stamp_s is None:
-                stamp_s = max(self._log.last_stamp_s(target.agent_id), target.stamp_s)
-            elif not (math.isfinite(stamp_s) and stamp_s >= 0):
-                raise ValueError(f"stamp_s must be finite and not negative, got {stamp_s}")
-            author = target.agent_id
-            if not self._log.is_local(author):
-                local = [name for name in self._log.agents() if self._log.is_local(name)]
-                author = local[0] if local else f"memory-{self._home.header.uid}"
-            record = Record(
-                agent_id=author,
-                seq=self._log.ranges(author).top + 1,
-                kind="retraction",
-                stamp_s=float(stamp_s),
-                end_s=float(stamp_s),
-                text=reason,
-                target=target.record_id,
-                recorded_s=self._clock(),
-            )
+            record = self._intake.retraction_of(self.get(record_id), reason, stamp_s)
             self._append([record])
             return record.record_id
 
@@ -329,9 +251,9 @@ class Memory:
         """Make room, write, fold."""
         if self._budget.max_bytes is not None:
             size = sum(map(_size, records)) + sum(map(len, (pictures or {}).values()))
-            self._note_lost(self._budget.admit(size))
+            self._answers.lose_details(self._budget.admit(size))
         self._log.append(records, pictures, journal, is_local)
-        self._retractions.fold(records)
+        self._answers.fold(records)
 
     def forget(self, max_bytes: int, eviction: Eviction | None = None) -> int:
         """Drop pictures, then the vectors of tiles, until the memory fits; never the fact that something was seen.
@@ -350,38 +272,15 @@ class Memory:
         with self._mutex:
             self._home.must_write()
             before = self.nbytes()
-            if self.folder is not None:
-                shutil.rmtree(self.folder / VIEWS, ignore_errors=True)  # first what costs nothing but time
-            eviction = eviction or self._budget.eviction
-            budget = Budget(self._log, self._holdings, eviction, max_bytes, self._view_bytes, self._store_visits)
-            self._note_lost(budget.shrink(max_bytes))
+            self._answers.discard()  # first what costs nothing but time
+            budget = self._budget_of(eviction or self._budget.eviction, max_bytes)
+            self._answers.lose_details(budget.shrink(max_bytes))
             return max(before - self.nbytes(), 0)
-
-    def _note_lost(self, agents: set[str]) -> None:
-        if agents and self._views is not None:
-            self._views.lose_details(agents, self._holdings.generation())
-
-    def _store_visits(self) -> None:
-        if self._visits and self.mode == "a":
-            self._holdings.add_visits(self._visits)
-            self._visits.clear()
 
     def flush(self) -> None:
         """Put away what only saves time, visits and views. Records need no flush: they are durable at once."""
         with self._mutex:
-            self._store_visits()
-            if self.folder is None or self.mode == "r":
-                return
-            if len(self) < _UNSAVED:
-                return
-            from placecell.memory.views import Views
-
-            generation = self._holdings.generation()
-            if len(self) - Views.num_saved(self.folder / VIEWS, generation) < _UNSAVED:
-                return
-            views = self._synced()
-            with contextlib.suppress(OSError):  # a full disk must not lose what is durable already
-                views.save(self.folder / VIEWS, is_tight=self._budget.max_bytes is not None)
+            self._answers.store(is_tight=self._budget.max_bytes is not None)
 
     # --- recall -------------------------------------------------------------------------------------------------
 
@@ -419,63 +318,21 @@ class Memory:
             EncoderMismatchError: If the query is a vector of another length, or is in words and the memory was only
                 ever handed finished vectors.
         """
-        _check_query(query, self._home.header.encoder)
         with self._mutex:
-            views = self._synced()
-            if not len(views.timeline):
-                return Recollections()
-            hidden = self._retractions.hidden(as_of)
-            hits = self._recaller_of(views, query).recall(
-                query, near=near, between=between, agents=agents, labels=labels, as_of=as_of, k=k,
-                diversify=diversify,
-                visible=(lambda item: views.timeline.moment(item).record_id not in hidden) if hidden else None,
-            )  # fmt: skip
-            now_s = max(self._log.last_stamp_s(name) for name in self._log.agents())
-            for hit in hits:
-                self._visits[hit.record_id] = (self._visits.get(hit.record_id, (0, 0.0))[0] + 1, now_s)
-            return hits
-
-    def _synced(self) -> Views:
-        from placecell.memory.views import Views
-
-        """The views, read back if they were not yet, with everything folded in that the log has."""
-        self.refresh()
-        if self._views is None:
-            generation = self._holdings.generation()
-            if self.folder is None:
-                self._views = Views(self._log, generation)
-            else:
-                self._views = Views.load(self._log, self.folder / VIEWS, generation)
-        self._views.sync()
-        return self._views
-
-    def _recaller_of(self, views: Views, query: str | Query | np.ndarray) -> Recaller:
-        from placecell.memory.chunks import Predicate
-
-        owner = self._home.header.encoder
-        can_embed = owner is not None and (owner.name != GIVEN or self._home.is_loaded("encoder"))
-        if not can_embed and owner is not None and isinstance(query, str) and not len(views.lexicon):
-            self._home.encoder("encoder")  # says what is missing
-        parts = (views.timeline, views.visual, views.dense, can_embed)
-        if self._recaller is None or self._parts != parts:
-            self._parts = parts
-            self._recaller = Recaller(
-                views.timeline,
-                views.visual,
-                views.dense,
-                views.lexicon,
-                views.forest,
-                encoder=(lambda: self.encoder) if can_embed else None,
-                text_encoder=(lambda: self.text_encoder) if self._home.has("text_encoder") else None,
-                where_type=Predicate,
+            return self._answers.recall(
+                query, near=near, between=between, agents=agents, labels=labels, as_of=as_of, k=k, diversify=diversify
             )
-        return self._recaller
+
+    def explain(self, query: str | Query | np.ndarray) -> tuple[str, ...]:
+        """How a query is understood, line by line."""
+        with self._mutex:
+            return self._answers.explain(query)
 
     @property
     def forest(self) -> Forest:
         """The tree over time: events, episodes, and summaries of them."""
         with self._mutex:
-            return self._synced().forest
+            return self._answers.views().forest
 
     def refresh(self) -> bool:
         """Notice what a writer in another process has written; says whether there was anything. Costs microseconds.
@@ -483,13 +340,7 @@ class Memory:
         `recall` does so by itself.
         """
         with self._mutex:
-            if not self._log.refresh():
-                return False
-            self._home.refresh()
-            self._retractions = Retractions(self._log.retractions())
-            if self._views is not None and self._views.generation != self._holdings.generation():
-                self._views = None  # the writer dropped tiles: fold anew
-            return True
+            return self._answers.refresh()
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -513,13 +364,15 @@ class Memory:
         with self._mutex:
             found = [self.get(record_id)]
             for record in found:  # grows while it is read
-                found += [self.get(by) for by in self._retractions.of(record.record_id) if by not in _ids(found)]
+                found += [
+                    self.get(by) for by in self._answers.retractions.of(record.record_id) if by not in _ids(found)
+                ]
             return found
 
     def is_retracted(self, record_id: RecordId, as_of: float | None = None) -> bool:
         """Whether a retraction that itself holds (and was stamped up to `as_of`) takes the record back."""
         with self._mutex:
-            return not self._retractions.holds(_as_id(record_id), as_of)
+            return not self._answers.retractions.holds(_as_id(record_id), as_of)
 
     def picture(self, record_id: RecordId) -> np.ndarray | None:
         """The picture that a moment kept, uint8 `(h, w, 3)`; None if it had none or the budget took it.
@@ -574,7 +427,7 @@ class Memory:
                 if not lo <= record.stamp_s <= min(hi, limit):
                     continue
                 if include_retracted or (
-                    record.kind != "retraction" and self._retractions.holds(record.record_id, as_of)
+                    record.kind != "retraction" and self._answers.retractions.holds(record.record_id, as_of)
                 ):
                     yield record
 
@@ -598,18 +451,8 @@ class Memory:
         Raises:
             ValueError: If a version is negative or no integer, or `max_bytes` has no room for a single record.
         """
-        for agent_id, seq in since.items():
-            if not isinstance(agent_id, str) or not isinstance(seq, int) or seq < 0:
-                raise ValueError(f"a version vector maps names to numbers from 0 on, got {agent_id!r}: {seq!r}")
         with self._mutex:
-            scans = [self._log.scan(name, since.get(name, 0) + 1) for name in self.agents()]
-            return Delta.of(
-                heapq.merge(*scans, key=lambda record: (record.stamp_s, record.record_id)),
-                encoder=self.encoder_name,
-                text_encoder=self.text_encoder_name,
-                picture=self._log.picture if pictures else None,
-                max_bytes=max_bytes,
-            )
+            return delta_since(self._log, self._home, since, max_bytes, pictures)
 
     def merge(self, delta: Delta) -> int:
         """Take in what another memory sent; what is here already is passed over, so deltas may repeat and overlap.
@@ -623,28 +466,7 @@ class Memory:
         """
         with self._mutex:
             self._home.must_write()
-            fresh: dict[RecordId, Record] = {}
-            for record in delta.records:
-                if record.record_id in self._log or record.record_id in fresh:
-                    known = fresh.get(record.record_id) or self.get(record.record_id)
-                    if (known.kind, known.stamp_s, known.recorded_s) != (
-                        record.kind,
-                        record.stamp_s,
-                        record.recorded_s,
-                    ):
-                        raise PlacecellError(
-                            f"two memories wrote different records as {record.record_id}: give every agent its own name"
-                        )
-                else:
-                    fresh[record.record_id] = record
-            for role, name, vectors in (
-                ("encoder", delta.encoder, [r.embeddings for r in fresh.values()]),
-                ("text_encoder", delta.text_encoder, [r.text_embedding for r in fresh.values()]),
-            ):
-                for dim in sorted({v.shape[-1] for v in vectors if v is not None}):
-                    self._home.adopt(role, name or GIVEN, dim)
-            records = sorted(fresh.values(), key=lambda record: record.record_id)
-            pictures = {key: jpeg for key, jpeg in delta.pictures.items() if key in fresh or key in self._log}
+            records, pictures = fresh_records(self._log, self._home, delta)
             if records or pictures:
                 self._append(records, pictures, is_local=False)
             return len(records)
@@ -652,17 +474,6 @@ class Memory:
 
 def _as_id(record_id: RecordId) -> RecordId:
     return record_id if isinstance(record_id, RecordId) else RecordId(*record_id)
-
-
-def _check_query(query: str | Query | np.ndarray, owner: EncoderName | None) -> None:
-    if isinstance(query, str) and not query.strip():
-        raise ValueError("the question is empty: say what to look for")
-    if not isinstance(query, (str, Query, np.ndarray)):
-        raise TypeError(f"a query is words, an image or a vector, got {type(query).__name__}")
-    if isinstance(query, np.ndarray) and query.dtype != np.uint8 and owner is not None and query.size != owner.dim:
-        raise EncoderMismatchError(
-            f"this memory's vectors are of encoder {owner.name!r} with {owner.dim} numbers, got a query of {query.size}"
-        )
 
 
 def _ids(records: Iterable[Record]) -> set[RecordId]:

@@ -15,16 +15,19 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from placecell.memory.chunks import ChunkIndex
 from placecell.memory.forest import Forest
 from placecell.memory.lexicon import Lexicon
 from placecell.memory.log import Log
 from placecell.memory.records import Record
 from placecell.memory.sharing import Ranges
 from placecell.memory.timeline import Timeline
+
+if TYPE_CHECKING:
+    from placecell.memory.chunks import ChunkIndex
 
 __all__ = ["VIEWS_VERSION", "Views"]
 
@@ -227,6 +230,8 @@ class Views:
         self.timeline = Timeline.from_state(self._log.get, _arrays(folder / "timeline.npz"))
         self.lexicon = Lexicon.from_state(_arrays(folder / "lexicon.npz"))
         self.forest.restore(_arrays(folder / "forest.npz"))
+        from placecell.memory.chunks import ChunkIndex
+
         self.visual, self.dense = (
             ChunkIndex.load(folder / name) if (folder / name).exists() else None for name in ("visual", "dense")
         )

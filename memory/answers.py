@@ -1,0 +1,191 @@
+"""The reading side of a memory: its views, loaded when first needed and kept up to date, and recall from them."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from placecell.errors import EncoderMismatchError
+from placecell.memory.folder import VIEWS, EncoderName
+from placecell.memory.holdings import Holdings
+from placecell.memory.home import GIVEN, Home
+from placecell.memory.log import Log
+from placecell.memory.queries import Query
+from placecell.memory.recall import Recaller, Recollections
+from placecell.memory.records import Record, RecordId
+from placecell.memory.retractions import Retractions
+from placecell.memory.views import Views
+
+__all__ = ["Answers"]
+
+_UNSAVED = 2000  # records whose views are folded again in less than a second
+_VIEW_BYTES = 400  # what the views take of a record besides its vectors
+_VIEW_OVERHEAD = 1.2
+
+
+class Answers:
+    """What one memory knows of its log in a form that can be asked.
+
+    Args:
+        home: Where the views are put away, and whose encoders embed questions.
+        log: The records.
+        holdings: Says when tiles were dropped.
+    """
+
+    def __init__(self, home: Home, log: Log, holdings: Holdings) -> None:
+        self._home, self._log, self._holdings = home, log, holdings
+        self._views: Views | None = None
+        self._recaller: Recaller | None = None
+        self._parts: tuple[Any, ...] = ()
+        self._visits: dict[RecordId, tuple[int, float]] = {}
+        self.retractions = Retractions(log.retractions())
+
+    # --- keeping up ---------------------------------------------------------------------------------------------
+
+    def fold(self, records: Sequence[Record]) -> None:
+        """Take note of records that were just written; indexes take them in when they are asked."""
+        self.retractions.fold(records)
+
+    def refresh(self) -> bool:
+        """Notice what a writer in another process has written; says whether there was anything."""
+        if not self._log.refresh():
+            return False
+        self._home.refresh()
+        self.retractions = Retractions(self._log.retractions())
+        if self._views is not None and self._views.generation != self._holdings.generation():
+            self._views = None  # the writer dropped tiles: fold anew
+        return True
+
+    def views(self) -> Views:
+        """The views, with everything folded in that the log has."""
+        self.refresh()
+        if self._views is None:
+            generation = self._holdings.generation()
+            folder = self._folder
+            self._views = Views(self._log, generation) if folder is None else Views.load(self._log, folder, generation)
+        self._views.sync()
+        return self._views
+
+    def lose_details(self, agents: set[str]) -> None:
+        """Tiles of these agents were dropped from the log."""
+        if agents and self._views is not None:
+            self._views.lose_details(agents, self._holdings.generation())
+
+    # --- asking -------------------------------------------------------------------------------------------------
+
+    def recall(
+        self,
+        query: str | Query | np.ndarray,
+        *,
+        near: tuple[Sequence[float], float] | None,
+        between: tuple[float, float] | None,
+        agents: Iterable[str] | None,
+        labels: Iterable[str] | None,
+        as_of: float | None,
+        k: int,
+        diversify: bool,
+    ) -> Recollections:
+        """See `placecell.memory.memory.Memory.recall`."""
+        _check_query(query, self._home.owner("encoder"))
+        views = self.views()
+        if not len(views.timeline):
+            return Recollections()
+        hidden = self.retractions.hidden(as_of)
+        hits = self._recaller_of(views, query).recall(
+            query,
+            near=near,
+            between=between,
+            agents=agents,
+            labels=labels,
+            as_of=as_of,
+            k=k,
+            diversify=diversify,
+            visible=(lambda item: views.timeline.moment(item).record_id not in hidden) if hidden else None,
+        )
+        now_s = max(self._log.last_stamp_s(name) for name in self._log.agents())
+        for hit in hits:
+            self._visits[hit.record_id] = (self._visits.get(hit.record_id, (0, 0.0))[0] + 1, now_s)
+        return hits
+
+    def _recaller_of(self, views: Views, query: str | Query | np.ndarray) -> Recaller:
+        from placecell.memory.chunks import Predicate
+
+        owner = self._home.owner("encoder")
+        can_embed = owner is not None and (owner.name != GIVEN or self._home.is_loaded("encoder"))
+        if owner is not None and not can_embed and isinstance(query, str) and not len(views.lexicon):
+            self._home.encoder("encoder")  # raises, and says what is missing
+        parts = (views.timeline, views.visual, views.dense, views.lexicon, can_embed)
+        if self._recaller is None or any(a is not b for a, b in zip(parts, self._parts, strict=True)):
+            self._parts = parts
+            self._recaller = Recaller(
+                views.timeline,
+                views.visual,
+                views.dense,
+                views.lexicon,
+                views.forest,
+                encoder=(lambda: self._home.encoder("encoder")) if can_embed else None,
+                text_encoder=(lambda: self._home.encoder("text_encoder")) if self._home.has("text_encoder") else None,
+                where_type=Predicate,
+            )
+        return self._recaller
+
+    def explain(self, query: str | Query | np.ndarray) -> tuple[str, ...]:
+        """How a query is understood, line by line."""
+        _check_query(query, self._home.owner("encoder"))
+        return self._recaller_of(self.views(), query).explain(query)
+
+    # --- putting away -------------------------------------------------------------------------------------------
+
+    @property
+    def _folder(self) -> Path | None:
+        return None if self._home.folder is None else self._home.folder / VIEWS
+
+    def nbytes(self) -> int:
+        """Bytes that the views take, or will once they are folded: in RAM, and again where they are put away."""
+        owner = self._home.owner("encoder")
+        dim = 0 if owner is None else owner.dim
+        foreseen = self._holdings.detail_bytes() + len(self._log) * (2 * dim + _VIEW_BYTES)
+        return max(int(_VIEW_OVERHEAD * foreseen), 0 if self._views is None else self._views.nbytes)
+
+    def store_visits(self) -> None:
+        """Put away how often records were recalled; a reader's visits are not kept."""
+        if self._visits and self._home.mode == "a":
+            self._holdings.add_visits(self._visits)
+            self._visits.clear()
+
+    def store(self, is_tight: bool) -> None:
+        """Put away what only saves time: visits, and views that would take a second or longer to fold again.
+
+        Args:
+            is_tight: Whether every byte of the disk counts.
+        """
+        self.store_visits()
+        folder = self._folder
+        if folder is None or self._home.mode == "r" or len(self._log) < _UNSAVED:
+            return
+        if len(self._log) - Views.num_saved(folder, self._holdings.generation()) < _UNSAVED:
+            return
+        views = self.views()
+        with contextlib.suppress(OSError):  # a full disk must not lose what is durable already
+            views.save(folder, is_tight)
+
+    def discard(self) -> None:
+        """Delete the views that were put away; they will be folded again."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _check_query(query: object, owner: EncoderName | None) -> None:
+    if isinstance(query, str) and not query.strip():
+        raise ValueError("the question is empty: say what to look for")
+    if not isinstance(query, str | Query | np.ndarray):
+        raise TypeError(f"a query is words, an image or a vector, got {type(query).__name__}")
+    if isinstance(query, np.ndarray) and query.dtype != np.uint8 and owner is not None and query.size != owner.dim:
+        raise EncoderMismatchError(
+            f"this memory's vectors are of encoder {owner.name!r} with {owner.dim} numbers, got a query of {query.size}"
+        )

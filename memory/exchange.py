@@ -1,0 +1,74 @@
+"""Handing records to another memory and taking them in: what a delta holds, and what of it is new."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+
+from placecell.errors import PlacecellError
+from placecell.memory.home import GIVEN, Home
+from placecell.memory.log import Log
+from placecell.memory.records import Record, RecordId
+from placecell.memory.sharing import Delta
+
+__all__ = ["delta_since", "fresh_records"]
+
+
+def delta_since(log: Log, home: Home, since: Mapping[str, int], max_bytes: int | None, pictures: bool) -> Delta:
+    """Records of `log` beyond the version vector `since`, oldest first, as many as fit.
+
+    Raises:
+        ValueError: If a version is negative or no integer, or `max_bytes` has no room for a single record.
+    """
+    for agent_id, seq in since.items():
+        if not isinstance(agent_id, str) or not isinstance(seq, int) or seq < 0:
+            raise ValueError(f"a version vector maps names to numbers from 0 on, got {agent_id!r}: {seq!r}")
+    scans = [log.scan(name, since.get(name, 0) + 1) for name in log.agents()]
+    encoder, text_encoder = home.owner("encoder"), home.owner("text_encoder")
+    return Delta.of(
+        heapq.merge(*scans, key=lambda record: (record.stamp_s, record.record_id)),
+        encoder=None if encoder is None else encoder.name,
+        text_encoder=None if text_encoder is None else text_encoder.name,
+        picture=log.picture if pictures else None,
+        max_bytes=max_bytes,
+    )
+
+
+def fresh_records(log: Log, home: Home, delta: Delta) -> tuple[list[Record], dict[RecordId, bytes]]:
+    """What of a delta the log lacks, in the order of ids, and the pictures that belong to records it has or will have.
+
+    A memory without vectors takes over the delta's encoders.
+
+    Raises:
+        EncoderMismatchError: If the vectors are of another encoder than the memory's.
+        PlacecellError: If a record differs from the one that the log has under the same id.
+        ValueError: If an agent's stamps run backwards within the delta.
+    """
+    fresh: dict[RecordId, Record] = {}
+    for record in delta.records:
+        known = fresh.get(record.record_id) or log.get(record.record_id)
+        if known is None:
+            fresh[record.record_id] = record
+        elif (known.kind, known.stamp_s, known.recorded_s) != (record.kind, record.stamp_s, record.recorded_s):
+            raise PlacecellError(
+                f"two memories wrote different records as {record.record_id}: give every agent a name of its own"
+            )
+    records = sorted(fresh.values(), key=lambda record: record.record_id)
+    last: dict[str, Record] = {}
+    for record in records:
+        if record.kind != "retraction":
+            before = last.get(record.agent_id, record)
+            if record.stamp_s < before.stamp_s:
+                raise ValueError(
+                    f"stamps of agent {record.agent_id!r} must not run backwards: {record.stamp_s} s "
+                    f"({record.record_id}) after {before.stamp_s} s ({before.record_id})"
+                )
+            last[record.agent_id] = record
+    views = {record.embeddings.shape[1] for record in records if record.embeddings is not None}
+    words = {record.text_embedding.shape[0] for record in records if record.text_embedding is not None}
+    for dim in sorted(views):
+        home.adopt("encoder", delta.encoder or GIVEN, dim)
+    for dim in sorted(words):
+        home.adopt("text_encoder", delta.text_encoder or GIVEN, dim)
+    pictures = {key: jpeg for key, jpeg in delta.pictures.items() if key in fresh or key in log}
+    return records, pictures
