@@ -69,15 +69,20 @@ class Looker:
         weights: Float64[np.ndarray, "v"] | None = None,
     ) -> Float64[np.ndarray, "g"]:
         """How the views divide among the groups: per view a softmax over the groups' best synonyms, then the mean."""
-        names = [(prompt or self._object).format(name) for group in groups for name in group]
-        cosines = views.astype(np.float32) @ self.vectors(names).T  # (v, names)
-        edges = np.cumsum([0, *(len(group) for group in groups)])
-        best = np.stack([cosines[:, a:b].max(axis=1) for a, b in zip(edges[:-1], edges[1:], strict=True)], axis=1)
-        logits = self.scale * best.astype(np.float64)  # (v, g)
-        soft = np.exp(logits - logits.max(axis=1, keepdims=True))
-        soft /= soft.sum(axis=1, keepdims=True)
+        soft = self.divide(views, groups, prompt or self._object)
         part = np.full(len(soft), 1.0) if weights is None else weights
         return np.asarray((soft * part[:, None]).sum(axis=0) / max(float(part.sum()), 1e-12))
+
+    def divide(
+        self, views: Float32[np.ndarray, "v d"], groups: Sequence[tuple[str, ...]], prompt: str
+    ) -> Float64[np.ndarray, "v g"]:
+        """How each view divides among the groups; rows add up to 1."""
+        names = [prompt.format(name) for group in groups for name in group]
+        cosines = views.astype(np.float32) @ self.vectors(names).T  # (v, names)
+        starts = np.cumsum([0, *(len(group) for group in groups)])[:-1]
+        logits = self.scale * np.maximum.reduceat(cosines, starts, axis=1).astype(np.float64)  # (v, g)
+        soft = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(soft / soft.sum(axis=1, keepdims=True))
 
     def focus(self, views: Float32[np.ndarray, "v d"], phrase: str) -> Float64[np.ndarray, "v"]:
         """Weight of each view by how much it shows `phrase`; adds up to 1."""
@@ -87,9 +92,11 @@ class Looker:
         soft = np.exp(logits - logits.max())
         return np.asarray(soft / soft.sum())
 
-    def room_shares(self, views: Float32[np.ndarray, "v d"], groups: Sequence[tuple[str, ...]]) -> np.ndarray:
-        """How each view divides among rooms `(v, g)`."""
-        return np.stack([self.shares(view[None], groups, self._room) for view in views])
+    def room_shares(
+        self, views: Float32[np.ndarray, "v d"], groups: Sequence[tuple[str, ...]]
+    ) -> Float64[np.ndarray, "v g"]:
+        """How each whole view divides among rooms."""
+        return self.divide(views, groups, self._room)
 
     def colours(
         self, views: Float32[np.ndarray, "v d"], subject: str, groups: Sequence[tuple[str, ...]]
@@ -137,7 +144,7 @@ class Looker:
             chance = np.exp(logits - logits.max(axis=1, keepdims=True))
             chance /= chance.sum(axis=1, keepdims=True)
             floor = 0.25
-        edges = np.cumsum([0, *(len(group) for group in groups)])
-        best = np.array([chance[:, a:b].max() for a, b in zip(edges[:-1], edges[1:], strict=True)])
+        starts = np.cumsum([0, *(len(group) for group in groups)])[:-1]
+        best = np.maximum.reduceat(chance.max(axis=0), starts)
         order = np.argsort(-best, kind="stable")[:k]
         return [(groups[i][0], float(best[i])) for i in order if best[i] >= floor]

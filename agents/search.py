@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 import statistics
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -59,22 +61,41 @@ class Searcher:
         if window is None and question.at_s is None:
             query = parse_query(question.text)
             if query.from_end is not None or query.fraction is not None:
-                moments = self.moments(scope)
-                if moments:
-                    window = query.window(moments[0].stamp_s, max(record.end_s for record in moments))
+                ends = self.extent_s(scope)
+                if ends is not None:
+                    window = query.window(ends[0].stamp_s, ends[1].end_s)
         return scope if window is None else scope.within(*window)
 
-    def records(self, scope: Scope) -> list[Record]:
-        """Everything in the scope, in the order of time."""
+    def stream(self, scope: Scope) -> Iterator[Record]:
+        """Everything in the scope, in the order of time, one by one: a long memory does not fit into RAM."""
         if scope.is_empty:
-            return []
-        found = self.memory.records(between=scope.between, agents=scope.agents, as_of=scope.as_of)
-        return [record for record in found if scope.lets_through(record)]
+            return
+        for record in self.memory.records(between=scope.between, agents=scope.agents, as_of=scope.as_of):
+            if scope.lets_through(record):
+                yield record
+
+    def records(self, scope: Scope) -> list[Record]:
+        """Everything in a short scope, in the order of time."""
+        return list(self.stream(scope))
+
+    def views_in(self, scope: Scope) -> Iterator[tuple[Record, np.ndarray]]:
+        """Seen moments in the scope with their vectors, in the order of time."""
+        for record in self.stream(scope):
+            if record.kind == "moment" and record.embeddings is not None:
+                yield record, record.embeddings
 
     def moments(self, scope: Scope, around: tuple[float, float] | None = None) -> list[Record]:
-        """Seen moments in the scope, in the order of time."""
-        inner = scope if around is None else scope.within(*around)
-        return [r for r in self.records(inner) if r.kind == "moment" and r.embeddings is not None]
+        """Seen moments in a short scope, in the order of time."""
+        return [record for record, _ in self.views_in(scope if around is None else scope.within(*around))]
+
+    def extent_s(self, scope: Scope) -> tuple[Recollection, Recollection] | None:
+        """The first record in the scope, and the one that ends last."""
+        first = last = None
+        for record in self.stream(scope):
+            first = first or recollection_of(record, 1.0, "the first record")
+            if last is None or record.end_s >= last.end_s:
+                last = recollection_of(record, 1.0, "the last record")
+        return None if first is None or last is None else (first, last)
 
     def find(self, phrase: str, scope: Scope, place: str = "", k: int = 64) -> Finding:
         """Search; sightings of another colour than the one asked for, or in another room, do not count."""
@@ -158,18 +179,24 @@ class Searcher:
 
     def room_moments(self, name: str, scope: Scope) -> list[Recollection]:
         """Moments whose view is likelier that room than any other, smoothed over neighbours in time."""
-        moments = self.moments(scope)
         groups = self.look.known(ROOMS)
         index = next((i for i, group in enumerate(groups) if name in group or ROOM_NAMES.get(name) in group), None)
-        if index is None or not moments:
+        if index is None:
             return []
-        views = np.stack([np.asarray(record.embeddings, dtype=np.float32)[0] for record in moments])
-        shares = self.look.room_shares(views, groups)
+        moments: list[Recollection] = []
+        parts: list[np.ndarray] = []
+        views = self.views_in(scope)
+        while batch := list(islice(views, 256)):
+            moments += [recollection_of(record, 1.0, f"looks like a {name}") for record, _ in batch]
+            parts.append(self.look.room_shares(np.stack([v[0] for _, v in batch]).astype(np.float32), groups))
+        if not moments:
+            return []
+        shares = np.concatenate(parts)
         smooth = shares.copy()
         if len(shares) > 2:
             smooth[1:-1] = (shares[:-2] + 2.0 * shares[1:-1] + shares[2:]) / 4.0
-        inside = [(r, float(s[index])) for r, s in zip(moments, smooth, strict=True) if int(s.argmax()) == index]
-        return [recollection_of(record, share, f"looks like a {name}") for record, share in inside]
+        inside = np.flatnonzero(smooth.argmax(axis=1) == index)
+        return [replace(moments[i], probability=float(smooth[i, index])) for i in inside]
 
     def sightings(self, phrase: str, scope: Scope, place: str = "", k: int = 64) -> Finding:
         """Search for a thing, or for the moments inside a room if `phrase` is the name of one."""
@@ -218,7 +245,7 @@ class Searcher:
 
     def step_s(self, scope: Scope) -> float:
         """Usual time between two moments, from a sample."""
-        stamps = [record.stamp_s for record in self.moments(scope)[:512]]
+        stamps = [record.stamp_s for record, _ in islice(self.views_in(scope), 512)]
         steps = [b - a for a, b in zip(stamps, stamps[1:], strict=False) if b > a]
         return statistics.median(steps) if steps else 0.0
 
@@ -231,11 +258,13 @@ class Searcher:
                 near = near or self.moments(scope, (at - reach, at + reach))
             near = sorted(near, key=lambda record: abs(min(max(at, record.stamp_s), record.end_s) - at))[:5]
         else:
-            near = self.moments(scope)
+            views = (record for record, _ in self.views_in(scope))
             if question.turn == "first":
-                near = near[:3]
+                near = list(islice(views, 3))
             elif question.turn or scope.between is None:
-                near = near[-3:]
+                near = list(deque(views, maxlen=3))
+            else:
+                near = list(islice(views, 2000))
             near = near[:: max(1, len(near) // 12)]
         return [recollection_of(record, 1.0, "at the time asked for") for record in near]
 
@@ -292,8 +321,10 @@ class Searcher:
         every = [view for group in views for view in group]
         if not every:
             return 1
-        sample = [np.asarray(r.embeddings, dtype=np.float32)[0] for r in self.moments(Scope())]
-        sample = sample[:: max(1, len(sample) // 64)]
+        end = max(hit.end_s for group in groups for hit in group) + 60.0
+        windows = [Scope((start, start + 2.0)) for start in np.linspace(0.0, end, 33)[:-1].tolist()]
+        near = [next(self.views_in(window), None) for window in windows]
+        sample = [np.asarray(pair[1][0], dtype=np.float32) for pair in near if pair is not None]
         background = float(np.mean(np.stack(sample) @ np.stack(every).T)) if sample else 0.0
         limit = (1.0 + background) / 2.0
         for group in views:

@@ -177,13 +177,15 @@ def _named(question: Question) -> tuple[str, ...]:
 
 def _next_room(search: Searcher, question: Question, scope: Scope, names: Sequence[tuple[str, ...]]) -> Answer:
     """The first other room after, or the last before, the anchor."""
-    moments = search.moments(scope)
+    reach = 600.0 if question.relation == "after" else -600.0
+    edge = scope.between[0 if question.relation == "after" else 1] if scope.between else 0.0
+    moments = search.moments(scope.within(*sorted((edge, edge + reach))))
     if question.relation == "before":
         moments = moments[::-1]
     avoid = ROOM_NAMES.get(question.anchor)
     run: list[Recollection] = []
     last = ""
-    for record in moments[:600]:
+    for record in moments:
         rooms = search.room_at([recollection_of(record, 1.0, "next in time")], scope, names)
         if not rooms or rooms[0][0] == avoid:
             last, run = "", []

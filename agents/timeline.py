@@ -130,14 +130,10 @@ def how_long(search: Searcher, question: Question, scope: Scope) -> Answer:
     if anchor is not None and not anchor.hits:
         return refusal(question, anchor)
     if not question.subject:
-        records = search.records(inner)
-        if not records:
+        ends = search.extent_s(inner)
+        if ends is None:
             return no_match("how_long", question.text, 0.0)
-        total = max(record.end_s for record in records) - records[0].stamp_s
-        ends = (
-            recollection_of(records[0], 1.0, "the first record"),
-            recollection_of(records[-1], 1.0, "the last record"),
-        )
+        total = ends[1].end_s - ends[0].stamp_s
         return Answer(f"{_length(total)}, the whole of what is remembered", "how_long", total, 1.0, ends)
     finding = search.sightings(question.subject, inner, question.place, k=512)
     hits = finding.seen
