@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float32
 
-from placecell.memory.calibration import coverage_probability, extreme_value_probability, sigmoid
+from placecell.memory.calibration import CERTAIN, coverage_probability, extreme_value_probability, sigmoid
 from placecell.memory.lexicon import Lexicon
 from placecell.memory.records import Record, RecordId
 
@@ -26,12 +26,15 @@ __all__ = [
     "drift",
     "event_of",
     "lexical_channel",
+    "sighting_of",
     "tile_box",
     "vector_channel",
 ]
 
 DRIFT_BINS: Final = 8
 MIN_DRIFT_ROWS: Final = 512
+MIN_TEXTS: Final = 16  # fewer texts than this have no background of their own: silent ones are imagined beside them
+LIKENESS: Final = 40.0  # pictures of one thing lie above a cosine of 0.9, those of two below
 
 Box = tuple[float, float, float, float]
 Visible = Callable[[int], bool]
@@ -123,6 +126,7 @@ def vector_channel(
     visible: Visible,
     calibration: tuple[float, float] | None,
     bins: Sequence[tuple[float, Any]] = (),
+    is_likeness: bool = False,
 ) -> Channel | None:
     """Nearest vectors of an index; None if there is nothing to compare with.
 
@@ -135,6 +139,8 @@ def vector_channel(
         where: Predicate that the index applies exactly.
         visible: Whether an item counts; more are fetched until the pool is full.
         calibration: Scale and bias of the encoder's sigmoid, if it was calibrated.
+        is_likeness: Whether like is compared with like (a picture with pictures): a cosine near 1 then is a match even
+            in a memory that is too small to have a background.
         bins: Centre (seconds) and predicate of time bins, to measure and take out drift; empty to leave that out.
     """
     vector = np.ascontiguousarray(query, dtype=np.float32)
@@ -149,7 +155,7 @@ def vector_channel(
     std = max(std, 1e-4)
     cosine = {item: score for item, score, _ in found}
     raw = {item: score - slope * (moments.moment(item).stamp_s - middle_s) for item, score in cosine.items()}
-    events = len({event_of(moments.moment(item)) for item in raw})
+    events = len({sighting_of(moments.moment(item)) for item in raw})
     independent = max(2.0, n * events / len(raw))
     chance = {
         item: sigmoid(calibration[0] * cosine[item] + calibration[1])
@@ -157,6 +163,10 @@ def vector_channel(
         else extreme_value_probability((score - mean) / std, independent)
         for item, score in raw.items()
     }
+    if is_likeness:
+        chance = {
+            item: max(value, min(sigmoid(LIKENESS * (cosine[item] - 0.9)), CERTAIN)) for item, value in chance.items()
+        }
     surprise = extreme_value_probability((max(raw.values()) - mean) / std, independent)
     trust = max(surprise, max(chance.values()))
     return Channel(name, raw, chance, mean, std, trust, {item: row for item, _, row in found}, slope)
@@ -246,11 +256,14 @@ def lexical_channel(lexicon: Lexicon, query: str, *, pool: int, visible: Visible
             continue
         raw[item] = float(totals[i])
         chance[item] = coverage_probability(float(coverage[i]))
-        telling = float(scored.idf[scored.by_term[i] > 0].sum()) / max(math.log1p(scored.n), 1e-9)
+        telling = float(scored.idf[scored.by_term[i] > 0].sum()) / lexicon.idf(1)
         trust = max(trust, float(coverage[i]) ** 2 * min(1.0, telling))
     if not raw:
         return None
-    return Channel("words", raw, chance, scored.mean, max(scored.std, 1e-6), trust)
+    share = scored.n / max(scored.n, MIN_TEXTS)
+    mean = share * scored.mean
+    std = math.sqrt(max(share * (scored.std**2 + scored.mean**2) - mean**2, 1e-12))
+    return Channel("words", raw, chance, mean, std, trust)
 
 
 def tile_box(row: int, num_rows: int) -> Box | None:
@@ -267,6 +280,11 @@ def tile_box(row: int, num_rows: int) -> Box | None:
         return None  # vectors that came from elsewhere: their layout is not known
     left, top, right, bottom = tile_boxes(1, 1, ((side + 1) // 2,))[row].tolist()
     return left, top, right, bottom
+
+
+def sighting_of(moment: Moment) -> tuple[str, int] | RecordId:
+    """What a moment is counted with: pictures of one event show the same, every text stands for itself."""
+    return event_of(moment) if moment.kind == "moment" else moment.record_id
 
 
 def event_of(moment: Moment) -> tuple[str, int]:

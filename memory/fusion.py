@@ -6,11 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from placecell.memory.channels import Channel, Moments, event_of
+from placecell.memory.channels import Channel, Moments, event_of, sighting_of
 
 __all__ = ["compress", "diversify", "fuse", "intervals", "support", "weights"]
 
 LINEAR_Z: Final = 4.0
+SHARPNESS: Final = 4  # one noise channel in twenty has a trust of 0.46 by chance; this leaves it 0.04
+# Likeness is graded, and tells a little even where nothing stands out; a text with the wrong words tells nothing.
+FLOOR: Final = {"visual": 0.1, "dense": 0.1}
 SUPPORT: Final = 0.5  # what a neighbour in time adds of its own score
 RUN_SHARE: Final = 0.6  # a neighbour that scores this share of a hit belongs to the same sighting
 
@@ -29,14 +32,14 @@ def compress(z: float) -> float:
 
 
 def weights(channels: Sequence[Channel]) -> dict[str, float]:
-    """Weight of each channel for this query: the square of its trust, scaled so that the squares add up to one.
+    """Weight of each channel for this query: a power of its trust, scaled so that the squares add up to one.
 
     A channel whose best candidate is what its background would give anyway gets next to nothing; a channel that is
     absent takes no part and costs nothing. A weighted sum of unit variances then keeps unit variance.
 
     Source: Stouffer's weighted z.
     """
-    raw = {channel.name: max(channel.trust, 1e-3) ** 2 for channel in channels}
+    raw = {c.name: max(c.trust**SHARPNESS, FLOOR.get(c.name, 1e-8)) for c in channels}
     norm = math.sqrt(sum(weight**2 for weight in raw.values())) or 1.0
     return {name: weight / norm for name, weight in raw.items()}
 
@@ -65,7 +68,7 @@ def support(own: Mapping[int, float], moments: Moments) -> dict[int, float]:
         for other in moments.neighbours(item):
             if event[other] == event[item]:
                 lift[other] = max(lift[other], score)
-    return {item: score + SUPPORT * lift[item] for item, score in held.items() if score > 0 or lift[item] > 0}
+    return {item: score + SUPPORT * lift[item] for item, score in held.items() if item in own or lift[item] > 0}
 
 
 def intervals(ranked: Sequence[int], scores: Mapping[int, float], moments: Moments) -> dict[int, list[int]]:
@@ -101,7 +104,7 @@ def diversify(ranked: Sequence[int], moments: Moments, runs: Mapping[int, Sequen
     last: list[int] = []
     for item in ranked:
         moment = moments.moment(item)
-        key = event_of(moment) if moment.kind == "moment" else moment.record_id
+        key = sighting_of(moment)
         if item in merged:
             last.append(item)
         elif key in seen:

@@ -61,6 +61,11 @@ class Where:
         low, high = max(low, start_s), min(high, end_s)
         return replace(self, between=(low, high)) if low <= high else None
 
+    def known_at(self, stamp_s: float) -> Where:
+        """This predicate with its interval cut where nothing that began by `stamp_s` is lost."""
+        low, high = self.between or (-math.inf, math.inf)
+        return replace(self, between=(low, max(low, min(high, stamp_s))))
+
     @property
     def is_open(self) -> bool:
         """Whether everything is let through."""

@@ -167,17 +167,16 @@ class Recaller:
             where = self._narrow(plan.query, where or Where(), as_of, visible, notes)
         if where is None:
             return Recollections((), (*notes, "nothing lies in that interval"))
-        if as_of is not None and where is not None:
-            where = where.within(-math.inf, as_of)
-        if where is None:
-            return Recollections((), (*notes, "nothing lies in that interval"))
+        if as_of is not None:
+            where = where.known_at(float(as_of))
         test = self._test(where, as_of, visible)
         is_overview = plan.query is not None and (plan.query.route == "global" or not plan.query.semantic)
         if is_overview and self._forest is not None and plan.vector is None:
             return Recollections(self._overview(plan.query, k, test), notes)
         channels = self._channels(plan, where, test, k)
         if not channels:
-            return Recollections((), notes or ("nothing to compare with",))
+            empty = "nothing to compare with" if where.is_open else "nothing satisfies the filters"
+            return Recollections((), (*notes, empty))
         scores, scale = self._fuse(channels, plan, test, k)
         ranked = sorted(scores, key=lambda item: self._rank(item, scores))
         head = ranked[: max(4 * k, POOL)]
@@ -204,12 +203,11 @@ class Recaller:
             if not is_match(anchors):
                 notes.append(f"no match for {query.anchor!r}, so {query.order!r} was left out")
                 return found
-            stamps = [hit.stamp_s for hit in anchors if hit.probability >= NO_MATCH_BELOW]
-            found = (
-                found.within(-math.inf, min(stamps))
-                if query.order == "before"
-                else found.within(max(hit.end_s for hit in anchors if hit.probability >= NO_MATCH_BELOW), math.inf)
-            )
+            seen = [hit.interval_s for hit in anchors if hit.probability >= NO_MATCH_BELOW and hit.interval_s]
+            if query.order == "before":
+                found = found.within(-math.inf, min(start for start, _ in seen))
+            else:
+                found = found.within(max(end for _, end in seen), math.inf)
         return found
 
     def _test(self, where: Where, as_of: Number | None, visible: Visible | None) -> Visible:
@@ -230,7 +228,7 @@ class Recaller:
             found.append(
                 vector_channel(
                     "visual", self._visual, plan.vector, self._moments, pool=pool, where=self._as_predicate(where),
-                    visible=test, calibration=calibration, bins=self._bins(where),
+                    visible=test, calibration=calibration, bins=self._bins(where), is_likeness=plan.query is None,
                 )
             )  # fmt: skip
         if plan.text_vector is not None and self._dense is not None:
