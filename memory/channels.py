@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -17,6 +17,9 @@ from jaxtyping import Float, Float32
 from placecell.memory.calibration import CERTAIN, coverage_probability, extreme_value_probability, sigmoid
 from placecell.memory.lexicon import Lexicon
 from placecell.memory.records import Record, RecordId
+
+if TYPE_CHECKING:
+    from placecell.memory.forest import Forest
 
 __all__ = [
     "Channel",
@@ -33,6 +36,7 @@ __all__ = [
 
 DRIFT_BINS: Final = 8
 MIN_DRIFT_ROWS: Final = 512
+BEAM: Final = 48  # events that a search down the forest follows
 MIN_TEXTS: Final = 16  # fewer texts than this have no background of their own: silent ones are imagined beside them
 LIKENESS: Final = 40.0  # pictures of one thing lie above a cosine of 0.9, those of two below
 
@@ -233,6 +237,25 @@ def drift(centres_s: Float[np.ndarray, "b"], means: Float[np.ndarray, "b"], std:
     # 0.714 is the critical value for 8 bins, two-sided 1 %; more bins only make it stricter.
     is_steady = abs(tau) >= 0.714 and abs(slope) * float(centres_s[-1] - centres_s[0]) > 0.5 * std
     return round(slope, 12) if is_steady else 0.0
+
+
+def forest_channel(forest: Forest, query: Float[np.ndarray, "d"], visual: Channel, visible: Visible) -> Channel | None:
+    """Events that look as a whole like what is asked, found by a beam down the forest.
+
+    For questions that name a use and no thing ("somewhere to sit"): a place answers them better than a detail. Every
+    visual candidate of an event gets its event's score, and so does the event's middle moment.
+    """
+    events = forest.beam(query, BEAM)
+    if len(events) < 2:
+        return None
+    scores = np.array([score for _, _, score in events])
+    raw: dict[int, float] = {}
+    for _, node, score in events:
+        inside = [item for item in node.items if item in visual.raw] or [node.items[len(node.items) // 2]]
+        raw |= {item: score for item in inside if visible(item)}
+    if not raw:
+        return None
+    return Channel("forest", raw, {}, float(scores.mean()), max(float(scores.std()), 1e-4), visual.trust)
 
 
 def lexical_channel(lexicon: Lexicon, query: str, *, pool: int, visible: Visible) -> Channel | None:

@@ -20,6 +20,7 @@ from placecell.memory.channels import (
     Moments,
     VectorIndex,
     Visible,
+    forest_channel,
     lexical_channel,
     tile_box,
     vector_channel,
@@ -231,6 +232,9 @@ class Recaller:
                     visible=test, calibration=calibration, bins=self._bins(where), is_likeness=plan.query is None,
                 )
             )  # fmt: skip
+        visual = found[0] if found else None
+        if plan.query is not None and plan.query.route == "implicit" and visual is not None and plan.vector is not None:
+            found.append(forest_channel(self._forest, plan.vector, visual, test) if self._forest is not None else None)
         if plan.text_vector is not None and self._dense is not None:
             found.append(
                 vector_channel(

@@ -465,6 +465,23 @@ def test_a_question_about_the_whole_gives_its_parts_in_order() -> None:
 # --- bad input -----------------------------------------------------------------------------------------------------
 
 
+def test_a_question_about_a_use_is_led_down_the_forest() -> None:
+    rng = np.random.default_rng(0)
+    rows = 0.3 * unit(rng.standard_normal((120, DIM)))
+    use = unit(rng.standard_normal(DIM))
+    rows[66:72] += 0.25 * use  # a whole event looks a little like it
+    rows[20] += 0.26 * use  # and so does one moment elsewhere, a little more
+    records = [
+        Record("a", i + 1, "moment", float(i), i + 1.0, unit(row[None]).astype(np.float16), is_event_start=i % 6 == 0)
+        for i, row in enumerate(rows)
+    ]
+    encoder = FixedEncoder({"somewhere to sit": use, "seat": use})
+    recaller = World(records).recaller(encoder=encoder)
+    hits = recaller.recall("somewhere to sit", k=3)
+    assert 66 <= hits[0].stamp_s < 72 and "forest" in hits[0].channels
+    assert "forest" not in recaller.recall("seat", k=1)[0].channels
+
+
 def test_an_empty_memory_answers_nothing() -> None:
     world = World([])
     hits = world.recaller().recall("mug")
