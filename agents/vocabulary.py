@@ -5,120 +5,46 @@ Each tuple lists synonyms, the name to answer with first. A reader keeps only th
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from placecell.perception.vocabulary import COLOUR_WORDS, NOUNS, ROOM_WORDS
+
 __all__ = ["COLOURS", "ROOMS", "THINGS", "is_plural", "singular", "stem", "words_of"]
 
-import re
 
-COLOURS: tuple[tuple[str, ...], ...] = (
-    ("red",),
-    ("orange",),
-    ("yellow",),
-    ("green",),
-    ("blue",),
-    ("purple", "violet"),
-    ("pink",),
-    ("brown",),
-    ("black",),
-    ("white",),
-    ("grey", "gray"),
-    ("beige",),
-    ("turquoise", "teal"),
-)
+def _with(known: Mapping[str, tuple[str, ...]], *more: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """The built-in encoder's synonyms, and further groups that other encoders know."""
+    return (*known.values(), *more)
 
-ROOMS: tuple[tuple[str, ...], ...] = (
-    ("kitchen",),
-    ("living room", "lounge", "sitting room"),
-    ("bedroom",),
-    ("bathroom", "washroom", "restroom"),
-    ("dining room",),
-    ("study", "office", "home office"),
-    ("hallway", "corridor", "hall"),
-    ("laundry room", "laundry", "utility room"),
-    ("nursery", "kids room", "playroom"),
+
+COLOURS: Final = _with(COLOUR_WORDS, ("brown",), ("grey", "gray"), ("beige",), ("turquoise", "teal"))
+
+ROOMS: Final = _with(
+    ROOM_WORDS,
     ("garage",),
     ("storage room", "storeroom", "pantry"),
     ("library",),
     ("gym",),
-    ("entrance", "foyer", "lobby"),
     ("balcony",),
     ("workshop",),
 )
 
-THINGS: tuple[tuple[str, ...], ...] = (
-    ("sofa", "couch"),
-    ("armchair",),
-    ("chair",),
-    ("stool",),
-    ("table", "dining table"),
-    ("coffee table",),
-    ("desk",),
-    ("bed",),
-    ("wardrobe", "closet"),
-    ("dresser", "chest of drawers"),
-    ("nightstand", "bedside table"),
-    ("bookshelf", "bookcase"),
-    ("shelf",),
-    ("cabinet", "cupboard"),
-    ("fridge", "refrigerator"),
-    ("stove", "oven", "cooker"),
-    ("microwave",),
-    ("sink",),
-    ("toilet",),
-    ("bathtub", "bath"),
-    ("shower",),
-    ("washing machine", "washer"),
-    ("dishwasher",),
-    ("television", "tv"),
-    ("computer", "monitor", "screen"),
-    ("laptop",),
-    ("keyboard",),
-    ("telephone", "phone"),
-    ("lamp", "floor lamp"),
-    ("clock",),
-    ("mirror",),
-    ("picture", "painting"),
-    ("rug", "carpet"),
-    ("curtain",),
-    ("window",),
-    ("door",),
-    ("stairs", "staircase"),
-    ("fireplace",),
-    ("radiator", "heater"),
-    ("piano",),
-    ("guitar",),
-    ("plant", "potted plant"),
-    ("vase",),
-    ("mug", "cup"),
-    ("plate",),
-    ("bowl",),
-    ("bottle",),
-    ("kettle",),
-    ("teapot",),
-    ("toaster",),
-    ("pan", "pot"),
-    ("book",),
-    ("candle",),
-    ("box",),
-    ("basket",),
-    ("bin", "trash can"),
-    ("bucket",),
-    ("towel",),
-    ("pillow", "cushion"),
-    ("teddy bear", "teddy"),
-    ("ball",),
-    ("toy",),
-    ("umbrella",),
-    ("bag", "backpack"),
-    ("shoe",),
-    ("hat",),
-    ("suitcase",),
-    ("bicycle", "bike"),
-    ("apple",),
-    ("banana",),
-    ("car",),
-    ("person",),
-    ("dog",),
-    ("cat",),
+THINGS: Final = _with(
+    NOUNS,
+    *(
+        ("armchair",),
+        ("bench",),
+        ("nightstand", "bedside table"),
+        ("cabinet", "cupboard"),
+        ("shower",),
+        ("dishwasher",),
+    ),
+    *(("keyboard",), ("telephone", "phone"), ("mirror",), ("window",), ("door",), ("stairs", "staircase")),
+    *(("fireplace",), ("radiator", "heater"), ("plate",), ("toaster",), ("pan", "saucepan"), ("candle",), ("box",)),
+    *(("basket",), ("bucket",), ("towel",), ("pillow", "cushion"), ("bag", "handbag"), ("hat",), ("suitcase",)),
+    *(("apple",), ("banana",), ("person", "man", "woman"), ("child",), ("dog",), ("cat",), ("bus",), ("truck",)),
 )
 
 _IRREGULAR = {
