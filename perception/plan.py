@@ -74,7 +74,7 @@ class PacketIndex:
     @cached_property
     def shown_s(self) -> Float64[np.ndarray, " m"]:
         """Stamps of the displayed pictures in seconds, rising."""
-        return self.stamps_s[self.shown]
+        return np.asarray(self.stamps_s[self.shown])
 
     @cached_property
     def keys(self) -> Int64[np.ndarray, " k"]:
@@ -218,7 +218,7 @@ def _on_grid(index: PacketIndex, every_s: float | int) -> Int64[np.ndarray, " t"
     begin[0] = min(begin[0], 0.0)  # before the first frame there is nothing else to show
     end = np.r_[index.shown_s[1:], max(index.duration_s, index.shown_s[-1] + 2 * EPSILON_S)]
     first = np.ceil((begin - EPSILON_S) / every_s) * every_s  # the first wanted moment that a frame could serve
-    return index.shown[first < end - EPSILON_S]
+    return np.asarray(index.shown[first < end - EPSILON_S])
 
 
 def _nearest_keys(index: PacketIndex, every_s: float | int) -> Int64[np.ndarray, " t"]:
@@ -229,7 +229,7 @@ def _nearest_keys(index: PacketIndex, every_s: float | int) -> Int64[np.ndarray,
     right = np.clip(np.searchsorted(key_s, ticks), 0, len(keys) - 1)
     left = np.maximum(right - 1, 0)
     nearest = np.where(ticks - key_s[left] <= key_s[right] - ticks, left, right)
-    return keys[np.unique(nearest)]
+    return np.asarray(keys[np.unique(nearest)])
 
 
 def _largest_key_gap_s(index: PacketIndex) -> float:
