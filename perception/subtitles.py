@@ -18,7 +18,6 @@ from placecell.errors import PlacecellError, VideoError
 __all__ = [
     "Cue",
     "Subtitles",
-    "embedded_subtitles",
     "find_sidecar",
     "parse_subtitles",
     "read_embedded",
@@ -142,7 +141,7 @@ def parse_subtitles(text: str) -> Subtitles:
     return Subtitles(tuple(sorted(cues, key=lambda cue: (cue.start_s, cue.end_s))), tuple(skipped))
 
 
-def embedded_subtitles(path: str | os.PathLike[str], track: int = 0) -> Subtitles:
+def read_embedded(path: str | os.PathLike[str], track: int = 0) -> Subtitles:
     """Cues of a text subtitle track inside a video.
 
     Args:
@@ -182,9 +181,6 @@ def embedded_subtitles(path: str | os.PathLike[str], track: int = 0) -> Subtitle
         except (av.FFmpegError, OSError) as error:  # what came before the damage is kept
             skipped.append((len(cues) + 1, str(error)))
     return Subtitles(tuple(sorted(cues, key=lambda cue: (cue.start_s, cue.end_s))), tuple(skipped))
-
-
-read_embedded = embedded_subtitles
 
 
 def find_sidecar(path: str | os.PathLike[str], language: str | None = None) -> Path | None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from placecell.errors import PlacecellError, VideoError
 from placecell.perception.clips import VideoWriter
-from placecell.perception.subtitles import Cue, embedded_subtitles, find_sidecar, parse_subtitles, read_subtitles
+from placecell.perception.subtitles import Cue, find_sidecar, parse_subtitles, read_embedded, read_subtitles
 from placecell.perception.video import Video
 
 SRT = """1
@@ -203,12 +203,12 @@ def test_tracks_inside_videos(tmp_path: Path, suffix: str, codec: str) -> None:
     cues = [Cue(1.0, 2.5, "The keys, I think,\nare on the shelf"), Cue(4.0, 5.25, "Tea")]
     path = tmp_path / f"talk{suffix}"
     mux_subtitles(path, codec, cues)
-    assert embedded_subtitles(path).cues == tuple(cues)
+    assert read_embedded(path).cues == tuple(cues)
     with Video.open(path) as video:
         (track,) = video.info.subtitle_tracks
         assert (track.track, track.codec.replace("srt", "subrip"), track.language) == (0, codec, "eng")
     with pytest.raises(VideoError, match="no subtitle track 1, the file has 1"):
-        embedded_subtitles(path, 1)
+        read_embedded(path, 1)
 
 
 def test_styled_tracks_give_plain_text(tmp_path: Path) -> None:
@@ -224,12 +224,12 @@ def test_styled_tracks_give_plain_text(tmp_path: Path) -> None:
             if packet.dts is not None:
                 packet.stream = track
                 target.mux(packet)
-    assert embedded_subtitles(tmp_path / "talk.mkv").cues == (Cue(1.0, 2.5, "The keys, I think,\nare on the shelf"),)
+    assert read_embedded(tmp_path / "talk.mkv").cues == (Cue(1.0, 2.5, "The keys, I think,\nare on the shelf"),)
 
 
 def test_files_without_tracks_say_so(tmp_path: Path) -> None:
     (tmp_path / "x.mp4").write_bytes(b"nothing of the kind")
     with pytest.raises(VideoError, match="not a video"):
-        embedded_subtitles(tmp_path / "x.mp4")
+        read_embedded(tmp_path / "x.mp4")
     with pytest.raises(VideoError):
-        embedded_subtitles(tmp_path / "none.mp4")
+        read_embedded(tmp_path / "none.mp4")
