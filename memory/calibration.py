@@ -74,7 +74,7 @@ def extreme_value_probability(z: float, n: int | float, prior: float = 0.5) -> f
     Source: the alternatives are those of Sellke, Bayarri & Berger 2001, "Calibration of p values".
     """
     p = max(best_of_background(z, n), 1e-300)
-    odds = prior / (1.0 - prior) * SURPRISE * p ** (SURPRISE - 1.0)
+    odds = prior / (1.0 - prior) * SURPRISE * math.exp((SURPRISE - 1.0) * math.log(p))
     return min(odds / (1.0 + odds), CERTAIN)
 
 

@@ -251,11 +251,12 @@ class Forest:
         return self._middle(node.items, node)
 
     def _middle(self, items: Sequence[int], node: Node) -> int:
-        if self._vectors is not None and node.direction is not None:
+        direction = node.direction
+        if self._vectors is not None and direction is not None:
             vectors = self._vectors(items)
             known = [(item, vector) for item, vector in zip(items, vectors, strict=True) if vector is not None]
             if known:
-                return max(known, key=lambda pair: round(float(node.direction @ pair[1].astype(np.float32)), 6))[0]
+                return max(known, key=lambda pair: round(float(direction @ pair[1].astype(np.float32)), 6))[0]
         return items[len(items) // 2]
 
     # --- storage ------------------------------------------------------------------------------------------------

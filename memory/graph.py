@@ -65,10 +65,10 @@ def pagerank(
     degree = np.bincount(tails, both, minlength=size)
     is_dangling = degree <= 0
     share = both / degree[tails]
-    rank = start.copy()
+    rank: Float64[np.ndarray, "n"] = start.copy()
     for _ in range(rounds):
-        walked = np.bincount(heads, rank[tails] * share, minlength=size)
-        walked = damping * (walked + float(rank[is_dangling].sum()) * start) + (1 - damping) * start
+        arrived = np.bincount(heads, rank[tails] * share, minlength=size)
+        walked = damping * (arrived + float(rank[is_dangling].sum()) * start) + (1 - damping) * start
         moved = float(np.abs(walked - rank).max())
         rank = walked
         if moved < 1e-10:

@@ -84,7 +84,8 @@ class LexicalScores:
     @property
     def totals(self) -> Float64[np.ndarray, "m"]:
         """BM25 of each record."""
-        return self.by_term.sum(axis=1)
+        summed: Float64[np.ndarray, "m"] = self.by_term.sum(axis=1)
+        return summed
 
     @property
     def coverage(self) -> Float64[np.ndarray, "m"]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32
 
+from placecell.errors import UnknownWordError
 from placecell.memory.channels import Moment
 from placecell.memory.queries import Query, content_words, parse_query
 
@@ -85,7 +86,7 @@ class Plan:
 
     query: Query | None
     vector: Float32[np.ndarray, "d"] | None
-    text_vector: Float32[np.ndarray, "d"] | None
+    text_vector: Float32[np.ndarray, "d_text"] | None
     notes: tuple[str, ...] = ()
 
 
@@ -132,14 +133,15 @@ class Planner:
         if query.ndim == 3 and query.dtype == np.uint8 and query.shape[2] == 3 and 0 not in query.shape:
             if self._encoder is None:
                 raise ValueError("a picture can only be looked for in a memory that has an encoder")
-            return np.asarray(self._encoder().encode_images([query]), np.float32)[0]
+            encoded: Float32[np.ndarray, "1 d"] = np.asarray(self._encoder().encode_images([query]), np.float32)
+            return encoded.reshape(-1)
         vector = np.asarray(query, np.float32).squeeze() if query.dtype != np.uint8 else np.empty(0, np.float32)
         norm = float(np.linalg.norm(vector)) if vector.ndim == 1 else 0.0
         if vector.ndim != 1 or not vector.size or not math.isfinite(norm) or norm == 0:
             raise ValueError(
                 f"a query is words, an image uint8 (h, w, 3) or a finite vector (d,), got {query.dtype} {query.shape}"
             )
-        return vector / np.float32(norm)
+        return np.asarray(vector / norm, np.float32)
 
     def _embed_words(self, query: Query, encoder: Encoder, notes: list[str]) -> Float32[np.ndarray, "d"] | None:
         """The thing that is looked for, in the encoder's own wording; None if the encoder does not know it."""
@@ -149,11 +151,15 @@ class Planner:
         text = query.semantic
         if unknown:
             # "a mug on the veranda": the mug can be looked for even if a veranda cannot.
-            text = query.subject if query.place and not ask(query.subject) else ""
+            text = query.subject if query.place and ask is not None and not ask(query.subject) else ""
         if not content_words(text):
             return None
         prompts = getattr(encoder, "prompts", None) or {}
-        return self._cached("image", prompts.get("object", "{}").format(text), encoder)
+        try:
+            return self._cached("image", prompts.get("object", "{}").format(text), encoder)
+        except (UnknownWordError, ValueError) as error:  # no word that a picture shows, or too many of them
+            notes.append(str(error))
+            return None
 
     def _cached(self, role: str, text: str, encoder: Any) -> Float32[np.ndarray, "d"]:
         if (role, text) not in self._cache:
