@@ -155,6 +155,12 @@ def globe(s: Shape, rng: Rng, variant: int) -> None:
     s.frustum(r * 0.7, r * 0.5, 0.03, (0, 0, 0), base, sides=14)
     s.cylinder(0.015, 0.08, (0, 0.02, 0), base, sides=8)
     y = 0.09 + r
+    if variant == 1:
+        s.ring(r * 1.08, 0.009, (0, y, 0), base, turn=rotation_x(math.pi / 2))
+    elif variant == 2:
+        for i in range(3):
+            a = i * 2.094
+            s.sphere(0.022, (r * 0.6 * math.cos(a), 0.012, r * 0.6 * math.sin(a)), base, sides=8)
     s.ring(r * 1.12, 0.01, (0, y, 0), base, arc_rad=math.pi * 1.15, start_rad=math.pi * 0.95, sides=14)
     s.sphere(r, (0, y, 0), sides=18)
     land = (0.35, 0.58, 0.25) if variant != 1 else (0.80, 0.65, 0.40)
@@ -256,7 +262,7 @@ def umbrella(s: Shape, rng: Rng, variant: int) -> None:
     s.lathe(profile, where, turn=lean, sides=sides, smooth=False)
     s.lathe([(a * 0.985, b - 0.01) for a, b in profile], where, turn=lean, sides=sides, smooth=False)
     top, grip = at + lean @ np.array([0, r * 0.66 * k + 0.08, 0]), at + lean @ np.array([0, -0.42, 0])
-    s.tube([tuple(map(float, top)), tuple(map(float, grip))], 0.012, METAL)
+    s.tube([(0.0, float(top[1]), float(top[2])), (0.0, float(grip[1]), float(grip[2]))], 0.012, METAL)
     s.ring(
         0.05,
         0.014,

@@ -53,7 +53,7 @@ class HouseObject:
     @property
     def centre_m(self) -> Float64[np.ndarray, "3"]:
         """Middle of the box."""
-        return (self.low_m + self.high_m) / 2
+        return np.asarray((self.low_m + self.high_m) / 2)
 
     @property
     def aabb(self) -> Float64[np.ndarray, "2 3"]:

@@ -124,7 +124,7 @@ class HouseEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         h, w = resolution
         top = max(thing.id for thing in self.house.objects) + 1000
         self.action_space = spaces.Discrete(len(Action))
-        self.observation_space = spaces.Dict(
+        self.observation_space: spaces.Dict = spaces.Dict(
             {
                 "rgb": spaces.Box(0, 255, (h, w, 3), np.uint8),
                 "depth": spaces.Box(0.0, _FAR_M, (h, w), np.float32),
@@ -259,7 +259,7 @@ class HouseEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         """RGB, depth and ids from any pose, by any camera, without moving the agent."""
         return self.house.renderer.render(pose, camera or self.camera, antialias or self.antialias)
 
-    def render(self) -> UInt8[np.ndarray, "h w 3"] | None:  # type: ignore[override]
+    def render(self) -> UInt8[np.ndarray, "h w 3"] | None:
         """What the agent sees, anti-aliased; None unless `render_mode` is "rgb_array"."""
         return self.render_at(self.pose, antialias=2)[0] if self.render_mode == "rgb_array" else None
 

@@ -58,7 +58,9 @@ class Placement:
     def extent(self) -> tuple[np.ndarray, np.ndarray]:
         """Lowest and highest corner in its own frame, metres."""
         triangles = built(self.category, self.colour, self.variant, self.build_seed).triangles().reshape(-1, 3)
-        return triangles.min(axis=0), triangles.max(axis=0)
+        low = triangles.min(axis=0)
+        low[1] = max(float(low[1]), 0.0)  # what lies under the floor or the table top does not show
+        return low, triangles.max(axis=0)
 
     def footprint(self, margin_m: float = 0.0) -> np.ndarray:
         """Corners (x, z) of its box on the floor, grown by a margin."""

@@ -107,7 +107,7 @@ def _part_colours(part: Any) -> Float32[np.ndarray, "f 3 3"]:
     if getattr(visual, "kind", None) == "texture":
         visual = visual.to_color()
     if getattr(visual, "kind", None) == "vertex":
-        return np.asarray(visual.vertex_colors, np.float32)[:, :3][part.faces]
+        return np.asarray(np.asarray(visual.vertex_colors, np.float32)[:, :3][part.faces])
     rgb = np.asarray(visual.face_colors, np.float32)[:, :3]
     return np.repeat(rgb[:, None], 3, axis=1)
 
@@ -214,9 +214,8 @@ class Renderer:
         per_pixel = depth_m * np.float32(1.4 * self.mesh.texels_per_m / focal_px)
         level = np.clip(np.frexp(per_pixel)[1], 0, _LEVELS - 1).astype(np.int32)
         cell = place.astype(np.int32)
-        return self._texels[
-            self._level_start[level] + (cell[:, 1] >> level) * self._level_width[level] + (cell[:, 0] >> level)
-        ]
+        row, column = cell[:, 1] >> level, cell[:, 0] >> level
+        return np.asarray(self._texels[self._level_start[level] + row * self._level_width[level] + column])
 
 
 def _planes(corners: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,8 +10,10 @@ from jaxtyping import Float64
 
 __all__ = ["Shape", "put_legs", "rotation_x", "rotation_y", "rotation_z"]
 
-Colour = tuple[float, float, float]
-Point = tuple[float, float, float]
+# Written out, because a run-time checker does not take an int for a float.
+Number = float | int
+Colour = tuple[Number, ...]
+Point = tuple[Number, Number, Number]
 
 
 def rotation_x(angle_rad: float) -> Float64[np.ndarray, "3 3"]:
@@ -56,7 +58,7 @@ class Shape:
 
     def __init__(self, main: Colour) -> None:
         self.main = main
-        self.surfaces: list[tuple[float, float, float, float, float]] = []
+        self.surfaces: list[tuple[Number, Number, Number, Number, Number]] = []
         self._triangles: list[np.ndarray] = []
         self._normals: list[np.ndarray] = []
         self._colours: list[np.ndarray] = []
@@ -78,12 +80,12 @@ class Shape:
         """Whether a face shows the object's own colour."""
         return np.concatenate(self._is_main)
 
-    def surface(self, x: float, z: float, width: float, depth: float, height: float) -> None:
+    def surface(self, x: Number, z: Number, width: Number, depth: Number, height: Number) -> None:
         """Note a level rectangle (centre x, z) that smaller things may stand on."""
         self.surfaces.append((x - width / 2, z - depth / 2, x + width / 2, z + depth / 2, height))
 
     def box(
-        self, size: Point, at: Point, colour: Colour | None = None, shade: float = 1.0, turn: np.ndarray | None = None
+        self, size: Point, at: Point, colour: Colour | None = None, shade: Number = 1.0, turn: np.ndarray | None = None
     ) -> None:
         """Box whose base has its centre at `at`; `turn` rotates it about that point."""
         corners = _BOX * np.asarray(size)
@@ -93,10 +95,10 @@ class Shape:
 
     def lathe(
         self,
-        profile: Sequence[tuple[float, float]],
+        profile: Sequence[tuple[Number, Number]],
         at: Point,
         colour: Colour | None = None,
-        shade: float = 1.0,
+        shade: Number = 1.0,
         turn: np.ndarray | None = None,
         sides: int = 12,
         smooth: bool = True,
@@ -126,12 +128,12 @@ class Shape:
 
     def frustum(
         self,
-        r0: float,
-        r1: float,
-        height: float,
+        r0: Number,
+        r1: Number,
+        height: Number,
         at: Point,
         colour: Colour | None = None,
-        shade: float = 1.0,
+        shade: Number = 1.0,
         turn: np.ndarray | None = None,
         sides: int = 12,
         smooth: bool = True,
@@ -141,11 +143,11 @@ class Shape:
 
     def cylinder(
         self,
-        radius: float,
-        height: float,
+        radius: Number,
+        height: Number,
         at: Point,
         colour: Colour | None = None,
-        shade: float = 1.0,
+        shade: Number = 1.0,
         turn: np.ndarray | None = None,
         sides: int = 12,
     ) -> None:
@@ -154,10 +156,10 @@ class Shape:
 
     def sphere(
         self,
-        radius: float,
+        radius: Number,
         at: Point,
         colour: Colour | None = None,
-        shade: float = 1.0,
+        shade: Number = 1.0,
         stretch: Point = (1.0, 1.0, 1.0),
         turn: np.ndarray | None = None,
         sides: int = 12,
@@ -182,7 +184,7 @@ class Shape:
         self._add(unit * radius * np.asarray(stretch), lit, at, colour, shade, turn)
 
     def tube(
-        self, points: Sequence[Point], radius: float, colour: Colour | None = None, shade: float = 1.0, sides: int = 6
+        self, points: Sequence[Point], radius: Number, colour: Colour | None = None, shade: Number = 1.0, sides: int = 6
     ) -> None:
         """Round bar along a polyline."""
         for start, end in zip(points[:-1], points[1:], strict=True):
@@ -198,15 +200,15 @@ class Shape:
 
     def ring(
         self,
-        radius: float,
-        thickness: float,
+        radius: Number,
+        thickness: Number,
         at: Point,
         colour: Colour | None = None,
-        shade: float = 1.0,
+        shade: Number = 1.0,
         turn: np.ndarray | None = None,
         sides: int = 16,
-        arc_rad: float = 2 * math.pi,
-        start_rad: float = 0.0,
+        arc_rad: Number = 2 * math.pi,
+        start_rad: Number = 0.0,
     ) -> None:
         """Torus (or an arc of one) in the x-y plane around `at`, built of bars."""
         angles = np.linspace(start_rad, start_rad + arc_rad, sides + 1)
@@ -216,7 +218,7 @@ class Shape:
         circle += np.asarray(at)
         self.tube([(float(x), float(y), float(z)) for x, y, z in circle], thickness, colour, shade, sides=5)
 
-    def panel(self, corners: Sequence[Point], colour: Colour | None = None, shade: float = 1.0) -> None:
+    def panel(self, corners: Sequence[Point], colour: Colour | None = None, shade: Number = 1.0) -> None:
         """Convex polygon, seen from both sides."""
         points = np.asarray(corners, np.float64)
         fan = np.stack([np.stack([points[0], points[i], points[i + 1]]) for i in range(1, len(points) - 1)])
@@ -228,7 +230,7 @@ class Shape:
         normals: np.ndarray | None,
         at: Point,
         colour: Colour | None,
-        shade: float,
+        shade: Number,
         turn: np.ndarray | None,
     ) -> None:
         if normals is None:
@@ -244,9 +246,7 @@ class Shape:
         self._is_main.append(np.full(len(triangles), colour is None))
 
 
-def put_legs(
-    s: Shape, width: float, depth: float, height: float, r: float, colour: tuple[float, float, float], square: bool
-) -> None:
+def put_legs(s: Shape, width: Number, depth: Number, height: Number, r: Number, colour: Colour, square: bool) -> None:
     """Four legs under a rectangle of `width` by `depth`, square or turned."""
     for x in (-width / 2 + r, width / 2 - r):
         for z in (-depth / 2 + r, depth / 2 - r):

@@ -53,7 +53,7 @@ class Light:
         lambert = np.maximum(0.0, (facing + 0.25) / 1.25)
         around = self.ambient * (0.86 + 0.14 * normals[:, 1] + 0.05 * normals[:, 0])
         direct = self.brightness * 0.95 * lambert / (1.0 + (distance / 2.9) ** 2)
-        return around[:, None] + direct[:, None] * self.tint()
+        return np.asarray(around[:, None] + direct[:, None] * self.tint())
 
 
 def lamp_of(room: Room, height: float) -> tuple[float, float, float]:
@@ -62,9 +62,9 @@ def lamp_of(room: Room, height: float) -> tuple[float, float, float]:
 
 
 def encode(albedo: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """Colours as shown, 0-255: sRGB albedo, lit, with a soft shoulder so that bright walls keep their pattern."""
+    """Colours as shown, 0-255: sRGB albedo made linear, lit, and encoded again."""
     linear = np.asarray(albedo, np.float32) ** np.float32(_GAMMA) * light.astype(np.float32)
-    return np.clip(linear, 0, 1) ** np.float32(1 / _GAMMA) * np.float32(255.0)
+    return np.asarray(np.clip(linear, 0, 1) ** np.float32(1 / _GAMMA) * np.float32(255.0))
 
 
 class _Pile:
@@ -192,12 +192,11 @@ def _floor(
         if thing.room_id == room.id and thing.blocks:
             outline = np.round((thing.footprint(-0.02) - (room.x0, room.z0)) * TEXELS_PER_M).astype(np.int32)
             cv2.fillConvexPoly(shade, outline, 0.62)
-    shade = np.asarray(
-        cv2.GaussianBlur(cv2.copyMakeBorder(shade, 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=0.7), (0, 0), 4.5)
-    )[8:-8, 8:-8]
+    bordered = cv2.copyMakeBorder(shade, 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=0.7)
+    shade = np.asarray(cv2.GaussianBlur(bordered, (0, 0), 4.5), np.float32)[8:-8, 8:-8]
     xs, zs = np.linspace(room.x0, room.x1, 9), np.linspace(room.z0, room.z1, 9)
     points = np.stack(np.broadcast_arrays(xs[None, :], 0.0, zs[:, None]), axis=-1)
-    x, y = atlas.add(_lit_picture(albedo, points, (0, 1, 0), light, lamp, shade))
+    x, y = atlas.add(_lit_picture(albedo, points, (0.0, 1.0, 0.0), light, lamp, shade))
     corners = np.array([[room.x0, 0, room.z0], [room.x0, 0, room.z1], [room.x1, 0, room.z1], [room.x1, 0, room.z0]])
     uv = np.array([[x, y], [x, y + h], [x + w, y + h], [x + w, y]], np.float64)
     pile.add(_quad(corners), np.full((2, 3, 3), 128.0), STRUCTURE["floor"], _quad(uv))

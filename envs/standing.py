@@ -101,9 +101,9 @@ def plant(s: Shape, rng: Rng, variant: int) -> None:
             s.sphere(rng.uniform(0.14, 0.22), (x, pot + y, z), leaf, float(rng.uniform(0.85, 1.15)), sides=8)
     elif variant == 2:
         s.sphere(0.15, (0, pot + 0.3, 0), leaf, stretch=(1, 2.2, 1), sides=10)
-        for side in (-1, 1):
+        for way in (-1, 1):
             s.tube(
-                [(0, pot + 0.3, 0), (side * 0.22, pot + 0.32, 0), (side * 0.24, pot + 0.52, 0)],
+                [(0, pot + 0.3, 0), (way * 0.22, pot + 0.32, 0), (way * 0.24, pot + 0.52, 0)],
                 0.06,
                 leaf,
                 0.95,
@@ -204,8 +204,8 @@ def bicycle(s: Shape, rng: Rng, variant: int) -> None:
     ]
     if variant == 1:
         bars[2] = ((-0.14, r + 0.22, 0.0), head)
-    for a, b in bars:
-        s.tube([a, b], t)
+    for start, end in bars:
+        s.tube([start, end], t)
     s.tube([seat, (-0.26, r + 0.56, 0)], 0.016, METAL)
     s.sphere(0.12, (-0.25, r + 0.58, 0), INK, stretch=(1.1, 0.35, 0.6), sides=8)
     s.tube([head, (0.34, r + 0.58, 0)], 0.016, METAL)
@@ -225,7 +225,7 @@ def guitar(s: Shape, rng: Rng, variant: int) -> None:
     else:
         lower, upper, deep = 0.19, 0.14, 0.05
 
-    def put(x: float, y: float, z: float) -> tuple[float, float, float]:
+    def put(x: float | int, y: float, z: float | int) -> tuple[float, float, float]:
         p = tilt @ np.array([x, y * k, z])
         return float(p[0]), float(p[1]) + 0.1, float(p[2])
 
