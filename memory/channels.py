@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Channel",
+    "Glance",
     "Moment",
     "Moments",
     "VectorIndex",
     "drift",
     "event_of",
+    "forest_channel",
     "lexical_channel",
+    "reasons",
     "sighting_of",
     "tile_box",
     "vector_channel",
@@ -75,6 +78,42 @@ class Moments(Protocol):
     def extent_s(self) -> tuple[float, float]:
         """First and last stamp of everything."""
         ...
+
+
+class Glance:
+    """The table of items as one query sees it: what was read once is not read again until `forget`."""
+
+    def __init__(self, moments: Moments) -> None:
+        self._table = moments
+        self._moments: dict[int, Moment] = {}
+        self._beside: dict[int, Sequence[int]] = {}
+
+    def forget(self) -> None:
+        """Start anew: records may have been added."""
+        self._moments.clear()
+        self._beside.clear()
+
+    def moment(self, item: int) -> Moment:
+        """See `Moments`."""
+        found = self._moments.get(item)
+        if found is None:
+            found = self._moments[item] = self._table.moment(item)
+        return found
+
+    def neighbours(self, item: int) -> Sequence[int]:
+        """See `Moments`."""
+        found = self._beside.get(item)
+        if found is None:
+            found = self._beside[item] = self._table.neighbours(item)
+        return found
+
+    def record(self, item: int) -> Record:
+        """See `Moments`."""
+        return self._table.record(item)
+
+    def extent_s(self) -> tuple[float, float]:
+        """See `Moments`."""
+        return self._table.extent_s()
 
 
 @runtime_checkable
@@ -270,14 +309,14 @@ def lexical_channel(lexicon: Lexicon, query: str, *, pool: int, visible: Visible
     totals, coverage = scored.totals, scored.coverage
     raw: dict[int, float] = {}
     chance: dict[int, float] = {}
-    trust = 0.0
+    trust = lowest = 0.0
     for i in np.argsort(-totals, kind="stable").tolist():
-        if len(raw) >= pool and totals[i] < min(raw.values()):
-            break
+        if len(raw) >= pool and totals[i] < lowest:
+            break  # all that tie with the last one are in: none is left out by its number
         item = int(scored.items[i])
         if not visible(item):
             continue
-        raw[item] = float(totals[i])
+        raw[item] = lowest = float(totals[i])
         chance[item] = coverage_probability(float(coverage[i]))
         telling = float(scored.idf[scored.by_term[i] > 0].sum()) / lexicon.idf(1)
         trust = max(trust, float(coverage[i]) ** 2 * min(1.0, telling))
@@ -303,6 +342,23 @@ def tile_box(row: int, num_rows: int) -> Box | None:
         return None  # vectors that came from elsewhere: their layout is not known
     left, top, right, bottom = tile_boxes(1, 1, ((side + 1) // 2,))[row].tolist()
     return left, top, right, bottom
+
+
+def reasons(record: Record, item: int, took_part: Sequence[Channel]) -> str:
+    """One line for a person: what speaks for this hit."""
+    parts: list[str] = []
+    for channel in took_part:
+        z = channel.z(item)
+        if channel.name == "visual":
+            parts.append(f"visual {z:.1f} sd above this query's background")
+        elif channel.name == "dense" and z > 2:
+            parts.append(f"meaning {z:.1f} sd above the other texts")
+    if record.text:
+        short = record.text if len(record.text) <= 60 else record.text[:57].rstrip() + "..."
+        parts.append(f"says {short!r}")
+    elif not parts:
+        parts.append("right beside a better hit")
+    return "; ".join(parts)
 
 
 def sighting_of(moment: Moment) -> tuple[str, int] | RecordId:

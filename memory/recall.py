@@ -17,11 +17,13 @@ from placecell.memory.calibration import NO_MATCH_BELOW, noisy_or, sigmoid
 from placecell.memory.channels import (
     DRIFT_BINS,
     Channel,
+    Glance,
     Moments,
     VectorIndex,
     Visible,
     forest_channel,
     lexical_channel,
+    reasons,
     tile_box,
     vector_channel,
 )
@@ -31,7 +33,7 @@ from placecell.memory.graph import SEEDS, spread
 from placecell.memory.lexicon import Lexicon
 from placecell.memory.planning import Plan, Planner, Where
 from placecell.memory.queries import Query
-from placecell.memory.records import Recollection, Record
+from placecell.memory.records import Recollection
 
 if TYPE_CHECKING:
     from placecell.memory.forest import Forest
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["NO_MATCH_BELOW", "Plan", "Recaller", "Recollections", "Where", "is_match"]
 
 POOL: Final = 256  # candidates per channel
+HEAD: Final = 1024  # candidates of all channels together that are ranked in full
 REREAD: Final = 64  # candidates that only other channels found, whose pictures are compared after all
 GRAPH_TRUST: Final = 0.5  # association is weaker evidence than what it starts from
 EXACT_ROUND: Final = 6  # digits that are the same in whatever order sums are formed
@@ -92,7 +95,7 @@ class Recaller:
         text_encoder: Callable[[], Any] | None = None,
         where_type: Callable[..., Any] = Where,
     ) -> None:
-        self._moments = moments
+        self._moments = Glance(moments)
         self._visual = visual
         self._dense = dense
         self._lexicon = lexicon
@@ -162,6 +165,7 @@ class Recaller:
             None if agents is None else tuple(sorted(set(agents))),
             None if labels is None else tuple(sorted(set(labels))),
         )
+        self._moments.forget()
         plan = self.plan(query)
         notes = list(plan.notes)
         if plan.query is not None:
@@ -268,15 +272,19 @@ class Recaller:
         self, channels: list[Channel], plan: Plan, test: Visible, k: int
     ) -> tuple[dict[int, float], dict[str, float]]:
         """Scores of all candidates; `channels` gains what association and a second look find."""
-        held = self._held(channels, test)
+        held = self._held(channels, test, k)
         self._look_again(channels, plan, held, k)
         graph = self._associate(channels, test)
         if graph is not None:
             channels.append(graph)
-        return self._held(channels, test), weights(channels)
+        return self._held(channels, test, k), weights(channels)
 
-    def _held(self, channels: Sequence[Channel], test: Visible) -> dict[int, float]:
-        held = support(fuse(channels, weights(channels)), self._moments)
+    def _held(self, channels: Sequence[Channel], test: Visible, k: int) -> dict[int, float]:
+        fused = fuse(channels, weights(channels))
+        head = max(HEAD, 4 * k)
+        if len(fused) > head:
+            fused = {item: fused[item] for item in sorted(fused, key=lambda item: self._rank(item, fused))[:head]}
+        held = support(fused, self._moments)
         return {item: round(score, EXACT_ROUND) for item, score in held.items() if test(item)}
 
     def _look_again(self, channels: Sequence[Channel], plan: Plan, scores: dict[int, float], k: int) -> None:
@@ -351,7 +359,7 @@ class Recaller:
             source=record.source,
             channels={channel.name: round(channel.z(item), 4) for channel in took_part},
             box=box,
-            why=_why(record, item, took_part),
+            why=reasons(record, item, took_part),
             interval_s=(min(m.stamp_s for m in moments), max(m.end_s for m in moments)),
         )
 
@@ -379,23 +387,6 @@ class Recaller:
             )
         is_backwards = query is not None and query.order in ("last", "before")
         return hits[::-1] if is_backwards else hits
-
-
-def _why(record: Record, item: int, took_part: Sequence[Channel]) -> str:
-    """One line for a person: what speaks for this hit."""
-    parts: list[str] = []
-    for channel in took_part:
-        z = channel.z(item)
-        if channel.name == "visual":
-            parts.append(f"visual {z:.1f} sd above this query's background")
-        elif channel.name == "dense" and z > 2:
-            parts.append(f"meaning {z:.1f} sd above the other texts")
-    if record.text:
-        short = record.text if len(record.text) <= 60 else record.text[:57].rstrip() + "..."
-        parts.append(f"says {short!r}")
-    elif not parts:
-        parts.append("right beside a better hit")
-    return "; ".join(parts)
 
 
 def _point(point: Any) -> tuple[float, float, float]:
