@@ -13,7 +13,7 @@ import numpy as np
 from placecell.errors import EncoderMismatchError
 from placecell.memory.folder import VIEWS, EncoderName
 from placecell.memory.holdings import Holdings
-from placecell.memory.home import GIVEN, Home
+from placecell.memory.home import Home, Role
 from placecell.memory.log import Log
 from placecell.memory.queries import Query
 from placecell.memory.recall import Recaller, Recollections
@@ -71,10 +71,9 @@ class Answers:
         self._views.sync()
         return self._views
 
-    def lose_details(self, agents: set[str]) -> None:
-        """Tiles of these agents were dropped from the log."""
-        if agents and self._views is not None:
-            self._views.lose_details(agents, self._holdings.generation())
+    def lose_details(self) -> None:
+        """Tiles were dropped from the log: let go of the views that hold them, to be folded anew when asked."""
+        self._views = None
 
     # --- asking -------------------------------------------------------------------------------------------------
 
@@ -107,19 +106,33 @@ class Answers:
             diversify=diversify,
             visible=(lambda item: views.timeline.moment(item).record_id not in hidden) if hidden else None,
         )
+        if isinstance(query, str | Query):
+            hits.notes += self._unasked(views)
         now_s = max(self._log.last_stamp_s(name) for name in self._log.agents())
         for hit in hits:
             self._visits[hit.record_id] = (self._visits.get(hit.record_id, (0, 0.0))[0] + 1, now_s)
         return hits
 
+    def _unasked(self, views: Views) -> tuple[str, ...]:
+        """What could not be searched by words, because the encoder that made it is not at hand."""
+        parts: tuple[tuple[Role, object, str], ...] = (
+            ("encoder", views.visual, "pictures were"),
+            ("text_encoder", views.dense, "the meaning of texts was"),
+        )
+        return tuple(
+            f"{what} not searched: encoder {self._home.name_of(role)!r} is not at hand"
+            for role, index, what in parts
+            if index is not None and not self._home.can_embed(role)
+        )
+
     def _recaller_of(self, views: Views, query: str | Query | np.ndarray) -> Recaller:
         from placecell.memory.chunks import Predicate
 
-        owner = self._home.owner("encoder")
-        can_embed = owner is not None and (owner.name != GIVEN or self._home.is_loaded("encoder"))
-        if owner is not None and not can_embed and isinstance(query, str) and not len(views.lexicon):
+        can_embed = self._home.can_embed("encoder")
+        if views.visual is not None and not can_embed and _needs_encoder(query) and not len(views.lexicon):
             self._home.encoder("encoder")  # raises, and says what is missing
-        parts = (views.timeline, views.visual, views.dense, views.lexicon, can_embed)
+        can_embed_texts = self._home.can_embed("text_encoder")
+        parts = (views.timeline, views.visual, views.dense, views.lexicon, can_embed, can_embed_texts)
         if self._recaller is None or any(a is not b for a, b in zip(parts, self._parts, strict=True)):
             self._parts = parts
             self._recaller = Recaller(
@@ -129,7 +142,7 @@ class Answers:
                 views.lexicon,
                 views.forest,
                 encoder=(lambda: self._home.encoder("encoder")) if can_embed else None,
-                text_encoder=(lambda: self._home.encoder("text_encoder")) if self._home.has("text_encoder") else None,
+                text_encoder=(lambda: self._home.encoder("text_encoder")) if can_embed_texts else None,
                 where_type=Predicate,
             )
         return self._recaller
@@ -146,11 +159,14 @@ class Answers:
         return None if self._home.folder is None else self._home.folder / VIEWS
 
     def nbytes(self) -> int:
-        """Bytes that the views take, or will once they are folded: in RAM, and again where they are put away."""
+        """Bytes that the views take, or will once they are folded: in RAM, and again where they are put away.
+
+        Reckoned from what the log holds, so that a budget can make room for views before they are there.
+        """
         owner = self._home.owner("encoder")
         dim = 0 if owner is None else owner.dim
         foreseen = self._holdings.detail_bytes() + len(self._log) * (2 * dim + _VIEW_BYTES)
-        return max(int(_VIEW_OVERHEAD * foreseen), 0 if self._views is None else self._views.nbytes)
+        return int(_VIEW_OVERHEAD * foreseen)
 
     def store_visits(self) -> None:
         """Put away how often records were recalled; a reader's visits are not kept."""
@@ -178,6 +194,10 @@ class Answers:
         """Delete the views that were put away; they will be folded again."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _needs_encoder(query: str | Query | np.ndarray) -> bool:
+    return not isinstance(query, np.ndarray) or query.dtype == np.uint8
 
 
 def _check_query(query: object, owner: EncoderName | None) -> None:

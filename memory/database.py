@@ -133,7 +133,8 @@ class Database:
     def shrink(self) -> None:
         """Give free pages back to the file system, or to the process."""
         with self.explained():
-            self._db.execute("PRAGMA incremental_vacuum").fetchall()
+            # As a script: one call of `execute` frees one page only.
+            self._db.executescript("PRAGMA incremental_vacuum")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def limit_write_ahead(self, num_bytes: int) -> int:

@@ -24,11 +24,10 @@ def delta_since(log: Log, home: Home, since: Mapping[str, int], max_bytes: int |
         if not isinstance(agent_id, str) or not isinstance(seq, int) or seq < 0:
             raise ValueError(f"a version vector maps names to numbers from 0 on, got {agent_id!r}: {seq!r}")
     scans = [log.scan(name, since.get(name, 0) + 1) for name in log.agents()]
-    encoder, text_encoder = home.owner("encoder"), home.owner("text_encoder")
     return Delta.of(
         heapq.merge(*scans, key=lambda record: (record.stamp_s, record.record_id)),
-        encoder=None if encoder is None else encoder.name,
-        text_encoder=None if text_encoder is None else text_encoder.name,
+        encoder=home.name_of("encoder"),
+        text_encoder=home.name_of("text_encoder"),
         picture=log.picture if pictures else None,
         max_bytes=max_bytes,
     )

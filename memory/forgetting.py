@@ -33,6 +33,7 @@ class Budget:
         max_bytes: The cap; None for none.
         other_bytes: Bytes that count besides the log's: the views.
         before: Called before something is dropped, to store visits.
+        after: Called after tiles were dropped, to let go of views that hold them.
 
     Raises:
         ValueError: If `max_bytes` is too small to hold anything.
@@ -46,71 +47,82 @@ class Budget:
         max_bytes: int | None = None,
         other_bytes: Callable[[], int] = lambda: 0,
         before: Callable[[], None] = lambda: None,
+        after: Callable[[], None] = lambda: None,
     ) -> None:
         if max_bytes is not None and max_bytes < MIN_BYTES:
             raise ValueError(f"max_bytes must be {MIN_BYTES} (1 MiB) or more, got {max_bytes}")
         self.max_bytes = max_bytes
         self.eviction = eviction or FirstIn()
         self._log, self._holdings, self._other_bytes, self._before = log, holdings, other_bytes, before
+        self._after = after
         self._room = 0  # bytes that may still be written before the file has to be looked at again
         self._ahead = 0
         if max_bytes is not None and log.db.is_writer:
             self._ahead = log.db.limit_write_ahead(max_bytes // 16) if log.db.path is not None else 0
 
-    def admit(self, num_bytes: int) -> set[str]:
-        """Make room for about `num_bytes` more; returns the agents that lost tiles for it.
+    def admit(self, num_bytes: int) -> None:
+        """Make room for about `num_bytes` more.
 
         Raises:
-            PlacecellError: If there is no room although nothing is left to forget. Nothing was dropped in vain: facts
-                are never forgotten, so that the cap must be raised.
+            PlacecellError: If there is no room although nothing is left to forget: facts are never forgotten, so the
+                cap must be raised. Nothing is written then.
         """
         if self.max_bytes is None:
-            return set()
-        # Rows do not fill pages to the brim, a transaction touches a page in each table, and it passes through the
-        # write-ahead file.
-        cost = 2 * num_bytes + 8 * PAGE_BYTES
+            return
+        # A record takes its bytes in the log and again in the views, pages are not filled to the brim, and a write
+        # touches a page of each table.
+        cost = 3 * num_bytes + 8 * PAGE_BYTES
+        if cost > self.max_bytes // 2:
+            raise PlacecellError(
+                f"{num_bytes} bytes in one write are too many for max_bytes {self.max_bytes}: write fewer at once"
+            )
         self._room -= cost
         if self._room >= 0:
-            return set()
-        self._room = self.max_bytes - self._used() - cost
-        if self._room >= 0:
-            return set()
-        losers = self._make_room(self.max_bytes - cost)
-        self._room = self.max_bytes - self._used() - cost
-        return losers
+            return
+        if self._used() + cost > self.max_bytes:
+            self._make_room(self.max_bytes - cost, self.eviction)
+        taken = self._used() + self._log.db.free_bytes()
+        if taken + cost > (1 - _SLACK / 2) * self.max_bytes:
+            self._log.db.shrink()
+            taken = self._used() + self._log.db.free_bytes()
+        # What goes into free pages makes the file no larger, but the views: up to half of what is reckoned above.
+        self._room = min(self.max_bytes - self._used() - cost, 2 * (self.max_bytes - taken - cost))
 
-    def shrink(self, max_bytes: int) -> set[str]:
-        """Forget until everything fits in `max_bytes`, and give the space back; returns the agents that lost tiles."""
-        self._log.db.shrink()
-        losers = self._make_room(max_bytes, slack=0.0)
-        self._log.db.shrink()
-        self._room = 0
-        return losers
+    def shrink(self, max_bytes: int, eviction: Eviction | None = None) -> None:
+        """Forget until everything fits in `max_bytes`, and give the space back.
+
+        Raises:
+            PlacecellError: If it does not fit although nothing is left to forget.
+        """
+        try:
+            if self._used() > max_bytes:
+                self._make_room(max_bytes, eviction or self.eviction, slack=0.0)
+        finally:
+            self._log.db.shrink()
+            self._room = 0
 
     def _used(self) -> int:
         """Bytes that are taken and will not be written over."""
         db = self._log.db
         return db.nbytes(with_write_ahead=False) - db.free_bytes() + self._ahead + self._other_bytes()
 
-    def _make_room(self, target: int, slack: float = _SLACK) -> set[str]:
+    def _make_room(self, target: int, eviction: Eviction, slack: float = _SLACK) -> None:
         self._before()
         goal = target - int(slack * target)
         now_s = max((self._log.last_stamp_s(name) for name in self._log.agents()), default=0.0)
-        losers: set[str] = set()
         for _ in range(_ROUNDS):
-            used = self._used()
-            if used <= goal:
-                return losers
-            held = self._holdings.list()
-            # Freeing bytes of rows frees fewer bytes of pages: hence the rounds.
-            pictures, details = chosen(self.eviction, held, used - goal, now_s, self._log.vectors)
+            excess = self._used() - goal
+            if excess <= 0:
+                return
+            # Freeing bytes of rows frees other bytes of pages and of views: hence the rounds.
+            pictures, details = chosen(eviction, self._holdings.list(), excess, now_s, self._log.vectors)
             if not pictures and not details:
                 break
             self._holdings.drop(pictures, details)
-            losers |= {record_id.agent_id for record_id in details}
+            if details:
+                self._after()
         if self._used() > target:
             raise PlacecellError(
                 f"{self._log.db.where} cannot be kept below {target} bytes: pictures and details are gone, and the "
                 f"facts alone take {self._used()}: raise max_bytes"
             )
-        return losers

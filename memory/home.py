@@ -95,13 +95,19 @@ class Home:
         """The encoder that the memory belongs to; None before its first vector."""
         return self.header.encoder if role == "encoder" else self.header.text_encoder
 
+    def name_of(self, role: Role) -> str | None:
+        """Name of the encoder that the memory belongs to."""
+        owner = self.owner(role)
+        return None if owner is None else owner.name
+
     def has(self, role: Role) -> bool:
         """Whether such an encoder was asked for, or made vectors of this memory."""
         return self._encoders[role] is not None or self.owner(role) is not None
 
-    def is_loaded(self, role: Role) -> bool:
-        """Whether the encoder is at hand."""
-        return self._encoders[role] is not None and not isinstance(self._encoders[role], str)
+    def can_embed(self, role: Role) -> bool:
+        """Whether there is an encoder to ask: one was given or named, or the memory knows how to load its own."""
+        owner = self.owner(role)
+        return self._encoders[role] is not None or (owner is not None and bool(owner.spec))
 
     def encoder(self, role: Role) -> Encoder:
         """The encoder, loaded now if it was not yet."""

@@ -99,7 +99,9 @@ class Memory:
 
     def _budget_of(self, eviction: Eviction | None, max_bytes: int | None) -> Budget:
         answers = self._answers
-        return Budget(self._log, self._holdings, eviction, max_bytes, answers.nbytes, answers.store_visits)
+        return Budget(
+            self._log, self._holdings, eviction, max_bytes, answers.nbytes, answers.store_visits, answers.lose_details
+        )
 
     @classmethod
     def open(
@@ -174,14 +176,12 @@ class Memory:
     @property
     def encoder_name(self) -> str | None:
         """Name of the encoder that made the memory's image vectors; None before the first one. Loads nothing."""
-        owner = self._home.owner("encoder")
-        return None if owner is None else owner.name
+        return self._home.name_of("encoder")
 
     @property
     def text_encoder_name(self) -> str | None:
         """Name of the encoder that made the vectors of words; None if there are none. Loads nothing."""
-        owner = self._home.owner("text_encoder")
-        return None if owner is None else owner.name
+        return self._home.name_of("text_encoder")
 
     def nbytes(self) -> int:
         """Bytes of the folder, or of RAM for a memory without one."""
@@ -251,7 +251,7 @@ class Memory:
         """Make room, write, fold."""
         if self._budget.max_bytes is not None:
             size = sum(map(_size, records)) + sum(map(len, (pictures or {}).values()))
-            self._answers.lose_details(self._budget.admit(size))
+            self._budget.admit(size)
         self._log.append(records, pictures, journal, is_local)
         self._answers.fold(records)
 
@@ -273,8 +273,7 @@ class Memory:
             self._home.must_write()
             before = self.nbytes()
             self._answers.discard()  # first what costs nothing but time
-            budget = self._budget_of(eviction or self._budget.eviction, max_bytes)
-            self._answers.lose_details(budget.shrink(max_bytes))
+            self._budget.shrink(max_bytes, eviction)
             return max(before - self.nbytes(), 0)
 
     def flush(self) -> None:

@@ -110,8 +110,8 @@ class Views:
         return num_read
 
     def _fold(self, name: str, start: int) -> int:
-        seen: list[tuple[int, Record]] = []
-        said: list[tuple[int, Record]] = []
+        seen: list[tuple[int, Record, np.ndarray]] = []
+        said: list[tuple[int, Record, np.ndarray]] = []
         count = 0
         for record in self._log.scan(name, start):
             count += 1
@@ -121,17 +121,17 @@ class Views:
             vector = None
             if record.embeddings is not None:
                 vector = record.embeddings[0].astype(np.float32)
-                seen.append((item, record))
+                seen.append((item, record, record.embeddings))
             if record.text:
                 self.lexicon.add(item, record.text)
                 if record.text_embedding is not None:
-                    said.append((item, record))
+                    said.append((item, record, record.text_embedding[None]))
             self.forest.insert(
                 name, item, vector, record.stamp_s, record.end_s, record.position_m, record.labels, record.text,
                 record.is_event_start,
             )  # fmt: skip
-        self.visual = _extended(self.visual, seen, "embeddings")
-        self.dense = _extended(self.dense, said, "text_embedding")
+        self.visual = _extended(self.visual, seen)
+        self.dense = _extended(self.dense, said)
         return count
 
     def _drop(self, name: str) -> None:
@@ -145,12 +145,6 @@ class Views:
         self.forest.drop(name)
         if self.timeline.num_items > 2 * len(self.timeline) + 4096:
             self._clear()  # mostly dead items: start over
-
-    def lose_details(self, agents: set[str], generation: int) -> None:
-        """Tiles of these agents were dropped from the log: fold the agents anew with the next `sync`."""
-        for name in sorted(agents):
-            self._drop(name)
-        self.generation = generation
 
     # --- put away and read back ---------------------------------------------------------------------------------
 
@@ -254,6 +248,21 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         return {name: stored[name] for name in stored.files}
 
 
-def _extended(index: ChunkIndex | None, rows: Sequence[tuple[int, Record]], field: str) -> ChunkIndex | None:
+def _extended(index: ChunkIndex | None, rows: Sequence[tuple[int, Record, np.ndarray]]) -> ChunkIndex | None:
     """The index with the vectors of more records of one agent, in the order of time."""
+    from placecell.memory.chunks import ChunkIndex
+
+    for item, record, vectors in rows:
+        if index is None:
+            index = ChunkIndex(vectors.shape[1])
+        index.append(
+            item,
+            vectors,
+            stream=record.agent_id,
+            start_s=record.stamp_s,
+            end_s=record.end_s,
+            position=record.position_m,
+            labels=record.labels,
+            is_event_start=record.is_event_start,
+        )
     return index
