@@ -208,17 +208,17 @@ def _draw_doors(rng: np.random.Generator, rooms: tuple[Room, ...]) -> tuple[Door
     shared.sort(key=lambda wall: rooms[wall[0]].type != "hallway" and rooms[wall[1]].type != "hallway")
     group = list(range(len(rooms)))
     doors = []
-    for a, b, along_x, line, low, high in shared:
-        fresh = group[a] != group[b]
+    for first, second, along_x, line, low, high in shared:
+        fresh = group[first] != group[second]
         if not fresh and rng.random() > 0.2:
             continue
         if fresh:
-            group = [group[a] if g == group[b] else g for g in group]
+            group = [group[first] if g == group[second] else g for g in group]
         width = float(rng.uniform(0.95, 1.1))
         start = round(float(rng.uniform(low + 0.2, high - 0.2 - width)), 3)
         stop, other, top = round(start + width, 3), round(line + WALL_M, 3), round(float(rng.uniform(2.02, 2.12)), 3)
         box = (start, line, stop, other) if along_x else (line, start, other, stop)
-        doors.append(Door((a, b), *box, top, along_x))
+        doors.append(Door((first, second), *box, top, along_x))
     return tuple(doors)
 
 

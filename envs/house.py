@@ -124,7 +124,7 @@ class HouseEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         h, w = resolution
         top = max(thing.id for thing in self.house.objects) + 1000
         self.action_space = spaces.Discrete(len(Action))
-        self.observation_space: spaces.Dict = spaces.Dict(
+        self.observation_space: spaces.Space[dict[str, np.ndarray]] = spaces.Dict(
             {
                 "rgb": spaces.Box(0, 255, (h, w, 3), np.uint8),
                 "depth": spaces.Box(0.0, _FAR_M, (h, w), np.float32),

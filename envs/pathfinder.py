@@ -189,7 +189,7 @@ class PathFinder:
             return np.zeros((h, w), bool)
         r = np.minimum(((np.arange(h) + 0.5) * meters_per_pixel / CELL_M).astype(int), rows - 1)
         c = np.minimum(((np.arange(w) + 0.5) * meters_per_pixel / CELL_M).astype(int), columns - 1)
-        return self.navigable[np.ix_(r, c)]
+        return np.asarray(self.navigable[np.ix_(r, c)])
 
     def find_path(self, path: ShortestPath) -> bool:
         """Fill in the shortest way between the two ends, each snapped to where the agent can stand.
@@ -278,6 +278,12 @@ class PathFinder:
         """Whether the agent can walk the straight line from `a` to `b`."""
         start = np.array([a[0] - self.origin_m[0], a[2] - self.origin_m[1]]) / CELL_M
         along = np.array([b[0] - a[0], b[2] - a[2]]) / CELL_M
+        # A hair to both sides, so that a line exactly through the corner of four cells needs all that it touches.
+        hair = np.array([-along[1], along[0]]) * (1e-4 / max(float(np.hypot(*along)), 1e-9))
+        return self._crosses_open(start + hair, along) and self._crosses_open(start - hair, along)
+
+    def _crosses_open(self, start: np.ndarray, along: np.ndarray) -> bool:
+        """Whether every cell that a segment (in cells) crosses is navigable."""
         cuts = [np.array([0.0, 1.0])]
         for axis in (0, 1):
             low, high = sorted((float(start[axis]), float(start[axis] + along[axis])))

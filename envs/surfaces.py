@@ -31,7 +31,7 @@ def _flat(h: int, w: int, colour: Colour) -> np.ndarray:
 
 def _noise(picture: np.ndarray, rng: Rng, amount: float) -> np.ndarray:
     grain = rng.standard_normal(picture.shape[:2], dtype=np.float32)
-    return picture * (1.0 + amount * grain)[..., None]
+    return np.asarray(picture * (1.0 + amount * grain)[..., None])
 
 
 def _planks(h: int, w: int, rng: Rng, colour: Colour, wide: int) -> np.ndarray:
@@ -67,7 +67,8 @@ def _parquet(h: int, w: int, rng: Rng, colour: Colour) -> np.ndarray:
     index = np.where(upright, x // strip, y // strip) + 997 * np.where(upright, y // block, x // block)
     tone = rng.uniform(0.78, 1.15, 4096).astype(np.float32)[index % 4096]
     seam = np.where(upright, x % strip == 0, y % strip == 0) | (y % block == 0) | (x % block == 0)
-    return np.asarray(colour, np.float32) * (tone * np.where(seam, np.float32(0.75), np.float32(1.0)))[..., None]
+    shade = tone * np.where(seam, np.float32(0.75), np.float32(1.0))
+    return np.asarray(np.asarray(colour, np.float32) * shade[..., None])
 
 
 def floor_pattern(kind: str, h: int, w: int, rng: Rng) -> Float32[np.ndarray, "h w 3"]:
@@ -111,7 +112,7 @@ def floor_pattern(kind: str, h: int, w: int, rng: Rng) -> Float32[np.ndarray, "h
         picture[:, ::size] *= 0.88
     else:
         raise ValueError(f"no floor is known for a room of type {kind!r}")
-    return np.clip(picture, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(picture, 0, 1), np.float32)
 
 
 def wall_pattern(kind: str, h: int, w: int, style: int, rng: Rng) -> Float32[np.ndarray, "h w 3"]:
@@ -158,4 +159,4 @@ def wall_pattern(kind: str, h: int, w: int, style: int, rng: Rng) -> Float32[np.
         picture[(row > 2.1) & (row < 2.17)] = (0.95, 0.94, 0.92)
     skirting = (0.95, 0.94, 0.92) if kind != "dining room" else (0.36, 0.23, 0.15)
     picture[row < 0.08] = skirting
-    return np.clip(picture, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(picture, 0, 1), np.float32)
