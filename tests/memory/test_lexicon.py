@@ -39,7 +39,7 @@ def built(documents: dict[int, str]) -> Lexicon:
     return lexicon
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(texts, queries)
 def test_scores_are_those_of_the_formula(contents: list[str], query: str) -> None:
     documents = dict(enumerate(contents))
@@ -50,7 +50,7 @@ def test_scores_are_those_of_the_formula(contents: list[str], query: str) -> Non
     assert (scored.mean, scored.std) == pytest.approx((np.mean(every), np.std(every)), abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(texts, queries, st.randoms(use_true_random=False))
 def test_order_of_arrival_changes_no_bit(contents: list[str], query: str, random) -> None:
     order = list(enumerate(contents))
@@ -62,7 +62,7 @@ def test_order_of_arrival_changes_no_bit(contents: list[str], query: str, random
     assert (straight.mean, straight.std) == (shuffled.mean, shuffled.std)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(texts, queries, st.data())
 def test_discarding_equals_never_adding(contents: list[str], query: str, data) -> None:
     documents = dict(enumerate(contents))

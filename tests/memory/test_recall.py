@@ -145,7 +145,7 @@ class World:
 # --- worlds --------------------------------------------------------------------------------------------------------
 
 
-def talk(kind: str, seed: int, n: int = 150, questions: int = 30) -> tuple[World, FixedEncoder, list[tuple[str, int]]]:
+def talk(kind: str, seed: int, n: int = 120, questions: int = 20) -> tuple[World, FixedEncoder, list[tuple[str, int]]]:
     """Texts, and questions about one each. "words": words tell and meaning is blurred; "meaning": the reverse."""
     rng = np.random.default_rng(seed)
     vocabulary = [f"zq{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(400)]
@@ -230,7 +230,7 @@ def test_fusion_beats_rank_fusion_and_every_channel_alone() -> None:
                 found[name].append(reciprocal_rank(ranked, target))
             scored = world.lexicon.score(question)
             by_words = (scored.items[np.argsort(-scored.totals, kind="stable")] + 1).tolist()
-            by_meaning = [item + 1 for item in world.dense.search(encoder.table[question], 150)[0]]
+            by_meaning = [item + 1 for item in world.dense.search(encoder.table[question], 120)[0]]
             fused: dict[int, float] = {}
             for ranked in (by_words, by_meaning):
                 for place, seq in enumerate(ranked):
@@ -270,7 +270,7 @@ def test_order_of_arrival_changes_no_result() -> None:
     records = world.records + seen.records
     rng = np.random.default_rng(0)
     expected: list[list[tuple]] | None = None
-    for _ in range(6):
+    for _ in range(4):
         order = rng.permutation(len(records))
         shuffled = World([records[i] for i in order])
         recaller = shuffled.recaller(encoder=looker, text_encoder=None)
@@ -290,7 +290,7 @@ def test_order_of_arrival_changes_no_result() -> None:
 
 def test_things_are_found_at_their_moments_with_their_tile_and_absent_ones_are_refused() -> None:
     present, absent, right = [], [], []
-    for seed in range(6):
+    for seed in range(4):
         world, encoder, seen = house(seed)
         recaller = world.recaller(encoder=encoder)
         for thing in THINGS:
@@ -437,7 +437,7 @@ def test_drift_over_time_is_taken_out() -> None:
     rng = np.random.default_rng(0)
     drift, thing = np.eye(DIM)[0], np.eye(DIM)[1]
     right = {True: 0, False: 0}
-    for target in rng.integers(30, 250, 8).tolist():
+    for target in rng.integers(30, 250, 5).tolist():
         records = []
         for i in range(800):
             row = unit(rng.standard_normal(DIM)) * 0.6 + (0.2 + 0.8 * i / 800) * drift
@@ -449,8 +449,8 @@ def test_drift_over_time_is_taken_out() -> None:
         hit = world.recaller().recall(query, k=1)[0]
         right[True] += abs(hit.stamp_s - target) <= 1
         right[False] += abs(world.visual.search(query / np.linalg.norm(query), 1)[0][0] - target) <= 1
-    print(f"right of 8: {right[True]} with the drift taken out, {right[False]} without")
-    assert right[True] >= 7 > right[False]
+    print(f"right of 5: {right[True]} with the drift taken out, {right[False]} without")
+    assert right[True] >= 4 > right[False]
 
 
 def test_a_question_about_the_whole_gives_its_parts_in_order() -> None:
