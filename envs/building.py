@@ -12,13 +12,14 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float64, UInt8
 
-from placecell.envs.catalogue import CATALOGUE, CATEGORIES, COLOURS
+from placecell.envs.catalogue import CATALOGUE, CATEGORIES
 from placecell.envs.contents import SIGNATURES
 from placecell.envs.floorplan import FloorPlan, Room, draw_plan
 from placecell.envs.layout import Furnisher, Placement, furnish
 from placecell.envs.pathfinder import CELL_M, PathFinder
 from placecell.envs.render import PaintedMesh, Renderer
-from placecell.envs.stage import Light, build_mesh
+from placecell.envs.stage import STRUCTURE, Light, build_mesh
+from placecell.geometry import Camera, pose_from
 
 __all__ = ["Change", "House", "HouseObject"]
 
@@ -267,54 +268,36 @@ class House:
         return HouseObject(thing.id, thing.category, thing.colour, room.id, room.type, low_m, high_m, thing.on)
 
     def topdown(self, meters_per_pixel: float = 0.02) -> tuple[UInt8[np.ndarray, "h w 3"], Float64[np.ndarray, "2 3"]]:
-        """Plan of rooms and furniture for reports.
+        """The house from above with its roof off, rooms labelled, for reports.
 
         Returns:
             The picture, and the affine map: `pixel (column, row) = map @ (x, z, 1)` for world metres.
         """
         if meters_per_pixel <= 0:
             raise ValueError(f"meters_per_pixel must be positive, got {meters_per_pixel}")
-        margin, k = 0.2, 1.0 / meters_per_pixel
+        margin, height = 0.25, 60.0  # so high up that the view is all but orthographic
+        w = math.ceil((self.plan.width + 2 * margin) / meters_per_pixel)
+        h = math.ceil((self.plan.depth + 2 * margin) / meters_per_pixel)
+        camera = Camera(w, h, 2.0 * math.atan(w * meters_per_pixel / (2.0 * height)))
+        middle = np.array([w * meters_per_pixel / 2 - margin, height, h * meters_per_pixel / 2 - margin])
+        roofless = self.mesh.without({STRUCTURE["ceiling"], STRUCTURE["ceiling lamp"]})
+        picture, _, _ = Renderer(roofless, (84, 84, 90)).render(
+            pose_from(middle, 0.0, -math.pi / 2), camera, antialias=2
+        )
+        k = 1.0 / meters_per_pixel
         to_pixel = np.array([[k, 0.0, margin * k], [0.0, k, margin * k]])
-        h, w = int((self.plan.depth + 2 * margin) * k) + 1, int((self.plan.width + 2 * margin) * k) + 1
-        picture = np.full((h, w, 3), 255, np.uint8)
-
-        def pixels(points: np.ndarray) -> np.ndarray:
-            return np.round((points * k) + margin * k).astype(np.int32)
-
-        outline = np.array([[0, 0], [self.plan.width, 0], [self.plan.width, self.plan.depth], [0, self.plan.depth]])
-        cv2.fillConvexPoly(picture, pixels(outline), (70, 70, 75))
-        for room in self.rooms:
-            cv2.fillConvexPoly(picture, pixels(room.polygon), _ROOM_TINT[room.type])
-        for door in self.plan.doors:
-            box = np.array([[door.x0, door.z0], [door.x1, door.z0], [door.x1, door.z1], [door.x0, door.z1]])
-            cv2.fillConvexPoly(picture, pixels(box), (214, 200, 180))
-
-        for thing in sorted(self.placements, key=lambda p: (p.category != "rug", p.y + float(p.extent()[1][1]), p.id)):
-            colour = tuple(int(255 * v) for v in COLOURS[thing.colour])
-            corners = pixels(thing.footprint())
-            cv2.fillConvexPoly(picture, corners, colour)
-            cv2.polylines(picture, [corners], True, (60, 60, 60), 1, cv2.LINE_AA)
-        size = max(0.3, 0.011 * k)
+        outside = np.ones((h, w), bool)
+        border = round(margin * k)
+        outside[border : h - border, border : w - border] = False
+        picture[outside] = 255
+        size = max(0.3, 0.0085 * k)
         for room in self.rooms:
             (tw, th), _ = cv2.getTextSize(room.type, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
-            x, y = pixels(np.array(room.centre))
-            at = (int(x - tw / 2), int(y + th / 2))
-            cv2.putText(picture, room.type, at, cv2.FONT_HERSHEY_SIMPLEX, size, (20, 20, 20), 1, cv2.LINE_AA)
+            x, y = to_pixel @ (*room.centre, 1.0)
+            low, high = (int(x - tw / 2), int(y + th / 2)), (int(x + tw / 2), int(y - th / 2))
+            cv2.rectangle(picture, (low[0] - 4, low[1] + 5), (high[0] + 4, high[1] - 4), (255, 255, 255), -1)
+            cv2.putText(picture, room.type, low, cv2.FONT_HERSHEY_SIMPLEX, size, (20, 20, 20), 1, cv2.LINE_AA)
         return picture, to_pixel
-
-
-_ROOM_TINT = {
-    "living room": (247, 226, 190),
-    "bedroom": (210, 220, 245),
-    "kitchen": (250, 240, 185),
-    "dining room": (235, 210, 185),
-    "office": (205, 225, 220),
-    "bathroom": (195, 232, 245),
-    "hallway": (232, 228, 222),
-    "laundry room": (222, 238, 222),
-    "nursery": (250, 215, 228),
-}
 
 
 def _free_floor(plan: FloorPlan, things: tuple[Placement, ...] | list[Placement]) -> Bool[np.ndarray, "rows columns"]:

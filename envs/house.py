@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -124,16 +124,15 @@ class HouseEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         h, w = resolution
         top = max(thing.id for thing in self.house.objects) + 1000
         self.action_space = spaces.Discrete(len(Action))
-        self.observation_space: spaces.Space[dict[str, np.ndarray]] = spaces.Dict(
-            {
-                "rgb": spaces.Box(0, 255, (h, w, 3), np.uint8),
-                "depth": spaces.Box(0.0, _FAR_M, (h, w), np.float32),
-                "semantic": spaces.Box(0, top, (h, w), np.int32),
-                "gps": spaces.Box(-_FAR_M, _FAR_M, (2,), np.float32),
-                "compass": spaces.Box(-math.pi, math.pi, (1,), np.float32),
-                "pose": spaces.Box(-_FAR_M, _FAR_M, (4, 4), np.float64),
-            }
-        )
+        sensors: dict[str, spaces.Space[Any]] = {
+            "rgb": spaces.Box(0, 255, (h, w, 3), np.uint8),
+            "depth": spaces.Box(0.0, _FAR_M, (h, w), np.float32),
+            "semantic": spaces.Box(0, top, (h, w), np.int32),
+            "gps": spaces.Box(-_FAR_M, _FAR_M, (2,), np.float32),
+            "compass": spaces.Box(-math.pi, math.pi, (1,), np.float32),
+            "pose": spaces.Box(-_FAR_M, _FAR_M, (4, 4), np.float64),
+        }
+        self.observation_space = cast("spaces.Space[dict[str, np.ndarray]]", spaces.Dict(sensors))
         self._x = self._z = self._yaw = self._pitch = 0.0
         self._start = (0.0, 0.0, 0.0)
         self._num_steps, self._collided, self._ready, self._over = 0, False, False, False

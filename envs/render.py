@@ -7,7 +7,7 @@ pyramid) serve what is far away.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -85,6 +85,14 @@ class PaintedMesh:
             np.concatenate(faces),
             np.concatenate(colours),
             np.concatenate(ids) if face_ids is None else np.asarray(face_ids, np.int32),
+        )
+
+    def without(self, ids: set[int]) -> PaintedMesh:
+        """The same mesh without the faces that carry one of `ids`."""
+        keep = ~np.isin(self.face_ids, list(ids))
+        uv = None if self.corner_uv is None else self.corner_uv[keep]
+        return replace(
+            self, faces=self.faces[keep], corner_rgb=self.corner_rgb[keep], face_ids=self.face_ids[keep], corner_uv=uv
         )
 
     def to_trimesh(self) -> Any:
