@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from placecell.agents.vocabulary import stem, words_of
-from placecell.errors import UnknownWordError
+from placecell.errors import MissingDependencyError, ModelUnavailableError, UnknownWordError
 from placecell.memory.records import Recollection, Record, RecordId
 
 __all__ = [
@@ -129,6 +129,7 @@ class Finding:
         best: Probability of the best hit, 0 if there is none.
         unknown: Words of `phrase` that the encoder does not know.
         others: Sightings that fit but for their colour or their room.
+        notes: What the search could not do.
     """
 
     phrase: str
@@ -137,6 +138,7 @@ class Finding:
     best: float = 0.0
     unknown: tuple[str, ...] = ()
     others: tuple[Recollection, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def seen(self) -> tuple[Recollection, ...]:
@@ -146,8 +148,11 @@ class Finding:
 
 
 def encoder_of(memory: MemoryLike) -> Any:
-    """The memory's encoder, None where it holds no vectors: words alone need no model."""
-    return None if memory.encoder_name is None else getattr(memory, "encoder")  # noqa: B009
+    """The memory's encoder; None where it holds no vectors (words alone need no model) or the model is not at hand."""
+    try:
+        return None if memory.encoder_name is None else getattr(memory, "encoder")  # noqa: B009
+    except (ModelUnavailableError, MissingDependencyError):  # recall says so in its notes, and searches words
+        return None
 
 
 def content(text: str) -> list[str]:
@@ -183,11 +188,13 @@ def find(memory: MemoryLike, phrase: str, scope: Scope, threshold: float, k: int
     """
     if scope.is_empty:
         return Finding(phrase, ())
-    unknown = unknown_words(encoder_of(memory), phrase)
+    notes: tuple[str, ...] = ()
     try:
-        hits = list(memory.recall(phrase, k=k, **scope.filters))
+        hits = memory.recall(phrase, k=k, **scope.filters)
+        notes = tuple(note for note in getattr(hits, "notes", ()) if "not searched" in note)
     except UnknownWordError:
-        hits, unknown = [], unknown or tuple(content(phrase))
+        hits = []
+    unknown = unknown_words(encoder_of(memory), phrase)
     said = [hit for hit in hits if covers(phrase, hit.text) == 1.0]
     nouns = content(_BESIDE.split(phrase)[0]) or content(phrase)
     if unknown and (not nouns or nouns[-1] in {stem(word) for word in unknown}):
@@ -197,7 +204,9 @@ def find(memory: MemoryLike, phrase: str, scope: Scope, threshold: float, k: int
         best = max((hit.probability for hit in hits), default=0.0)
     kept = sorted((hit for hit in hits if hit.probability >= threshold), key=lambda hit: -hit.probability)
     kept_ids = {hit.record_id for hit in kept}
-    return Finding(phrase, tuple(kept), tuple(hit for hit in said if hit.record_id in kept_ids), best, unknown)
+    return Finding(
+        phrase, tuple(kept), tuple(hit for hit in said if hit.record_id in kept_ids), best, unknown, notes=notes
+    )
 
 
 def recollection_of(record: Record, probability: float, why: str) -> Recollection:

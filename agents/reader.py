@@ -94,6 +94,7 @@ class EvidenceReader:
             None if near is None else (tuple(float(x) for x in near[0]), float(near[1])),
             None if labels is None else tuple(labels),
         )
+        self._search.forget()
         scope = self._search.scope(parsed, allowed)
         answer = _KINDS[parsed.kind](self._search, parsed, scope)
         answer = choose(self._search, parsed, options, answer, scope) if options else answer

@@ -47,6 +47,11 @@ class Searcher:
         self.memory = memory
         self.threshold = threshold
         self._looker: Looker | None = None
+        self._found: dict[tuple[str, Scope, str, int], Finding] = {}
+
+    def forget(self) -> None:
+        """Drop what was found: between two questions the memory may have grown."""
+        self._found.clear()
 
     @property
     def look(self) -> Looker:
@@ -99,7 +104,14 @@ class Searcher:
 
     def find(self, phrase: str, scope: Scope, place: str = "", k: int = 64) -> Finding:
         """Search; sightings of another colour than the one asked for, or in another room, do not count."""
-        finding = find(self.memory, phrase, scope, self.threshold, k)
+        key = (phrase, scope, place, k)
+        if key not in self._found:  # one question may look for one thing several times
+            self._found[key] = self._checked(find(self.memory, phrase, scope, self.threshold, k), scope, place)
+        return self._found[key]
+
+    def _checked(self, finding: Finding, scope: Scope, place: str) -> Finding:
+        """Without the sightings of another colour or in another room than the question says."""
+        phrase = finding.phrase
         seen, said = list(finding.seen), finding.said
         colour = next((COLOUR_NAMES[word] for word in words_of(phrase) if word in COLOUR_NAMES), None)
         if colour and seen and len(content(phrase)) > 1:
@@ -117,7 +129,9 @@ class Searcher:
         hits = tuple(hit for hit in finding.hits if hit.record_id in kept_ids)
         others = tuple(hit for hit in finding.seen if hit.record_id not in kept_ids)
         best = hits[0].probability if hits else 0.0
-        return Finding(f"{phrase} in the {place}" if place else phrase, hits, said, best, finding.unknown, others)
+        return Finding(
+            f"{phrase} in the {place}" if place else phrase, hits, said, best, finding.unknown, others, finding.notes
+        )
 
     def views(self, hit: Recollection) -> Float32[np.ndarray, "v d"]:
         """Vectors of a hit, whole view first; none for one that was only said."""
@@ -361,6 +375,7 @@ class Searcher:
 def refusal(question: Question, finding: Finding, value: Any = None) -> Answer:
     """No match for what was looked for."""
     answer = no_match(question.kind, finding.phrase, finding.best, finding.unknown, value)
+    answer = replace(answer, notes=(*answer.notes, *finding.notes))
     if not finding.others:
         return answer
     note = f"of another colour or in another room at {clock(finding.others[0].stamp_s)}"
@@ -369,4 +384,4 @@ def refusal(question: Question, finding: Finding, value: Any = None) -> Answer:
 
 def notes_of(finding: Finding) -> tuple[str, ...]:
     """What the search could not take into account."""
-    return (f"unknown words: {', '.join(finding.unknown)}",) if finding.unknown else ()
+    return (*((f"unknown words: {', '.join(finding.unknown)}",) if finding.unknown else ()), *finding.notes)
