@@ -6,11 +6,11 @@ import contextlib
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from placecell.errors import EncoderMismatchError
+from placecell.errors import EncoderMismatchError, MissingDependencyError, ModelUnavailableError
 from placecell.memory.folder import VIEWS, EncoderName
 from placecell.memory.holdings import Holdings
 from placecell.memory.home import Home, Role
@@ -20,6 +20,9 @@ from placecell.memory.recall import Recaller, Recollections
 from placecell.memory.records import Record, RecordId
 from placecell.memory.retractions import Retractions
 from placecell.memory.views import Views
+
+if TYPE_CHECKING:
+    from placecell.perception.encoders import Encoder
 
 __all__ = ["Answers"]
 
@@ -95,7 +98,8 @@ class Answers:
         if not len(views.timeline):
             return Recollections()
         hidden = self.retractions.hidden(as_of)
-        hits = self._recaller_of(views, query).recall(
+        recaller, notes = self._recaller_of(views, query)
+        hits = recaller.recall(
             query,
             near=near,
             between=between,
@@ -106,33 +110,20 @@ class Answers:
             diversify=diversify,
             visible=(lambda item: views.timeline.moment(item).record_id not in hidden) if hidden else None,
         )
-        if isinstance(query, str | Query):
-            hits.notes += self._unasked(views)
+        hits.notes += notes
         now_s = max(self._log.last_stamp_s(name) for name in self._log.agents())
         for hit in hits:
             self._visits[hit.record_id] = (self._visits.get(hit.record_id, (0, 0.0))[0] + 1, now_s)
         return hits
 
-    def _unasked(self, views: Views) -> tuple[str, ...]:
-        """What could not be searched by words, because the encoder that made it is not at hand."""
-        parts: tuple[tuple[Role, object, str], ...] = (
-            ("encoder", views.visual, "pictures were"),
-            ("text_encoder", views.dense, "the meaning of texts was"),
-        )
-        return tuple(
-            f"{what} not searched: encoder {self._home.name_of(role)!r} is not at hand"
-            for role, index, what in parts
-            if index is not None and not self._home.can_embed(role)
-        )
-
-    def _recaller_of(self, views: Views, query: str | Query | np.ndarray) -> Recaller:
+    def _recaller_of(self, views: Views, query: str | Query | np.ndarray) -> tuple[Recaller, tuple[str, ...]]:
+        """What answers the query, and what it cannot search because an encoder is not at hand."""
         from placecell.memory.chunks import Predicate
 
-        can_embed = self._home.can_embed("encoder")
-        if views.visual is not None and not can_embed and _needs_encoder(query) and not len(views.lexicon):
-            self._home.encoder("encoder")  # raises, and says what is missing
-        can_embed_texts = self._home.can_embed("text_encoder")
-        parts = (views.timeline, views.visual, views.dense, views.lexicon, can_embed, can_embed_texts)
+        notes: list[str] = []
+        image_encoder = self._ready("encoder", views.visual, views, query, "pictures were", notes)
+        text_encoder = self._ready("text_encoder", views.dense, views, query, "the meaning of texts was", notes)
+        parts = (views.timeline, views.visual, views.dense, views.lexicon, image_encoder, text_encoder)
         if self._recaller is None or any(a is not b for a, b in zip(parts, self._parts, strict=True)):
             self._parts = parts
             self._recaller = Recaller(
@@ -141,16 +132,35 @@ class Answers:
                 views.dense,
                 views.lexicon,
                 views.forest,
-                encoder=(lambda: self._home.encoder("encoder")) if can_embed else None,
-                text_encoder=(lambda: self._home.encoder("text_encoder")) if can_embed_texts else None,
+                encoder=None if image_encoder is None else lambda: image_encoder,
+                text_encoder=None if text_encoder is None else lambda: text_encoder,
                 where_type=Predicate,
             )
-        return self._recaller
+        return self._recaller, tuple(notes)
+
+    def _ready(
+        self, role: Role, index: object, views: Views, query: str | Query | np.ndarray, what: str, notes: list[str]
+    ) -> Encoder | None:
+        """The encoder that the query needs for an index; None, and a note, if words are all that can be searched.
+
+        Raises:
+            PlacecellError: If there is no encoder and nothing else to search.
+        """
+        if index is None or (isinstance(query, np.ndarray) and query.dtype != np.uint8):
+            return self._home.loaded(role)
+        try:
+            return self._home.encoder(role)
+        except (MissingDependencyError, ModelUnavailableError) as error:
+            if isinstance(query, np.ndarray) or not len(views.lexicon):
+                raise
+            notes.append(f"{what} not searched: {error}")
+            return None
 
     def explain(self, query: str | Query | np.ndarray) -> tuple[str, ...]:
         """How a query is understood, line by line."""
         _check_query(query, self._home.owner("encoder"))
-        return self._recaller_of(self.views(), query).explain(query)
+        recaller, notes = self._recaller_of(self.views(), query)
+        return (*recaller.explain(query), *notes)
 
     # --- putting away -------------------------------------------------------------------------------------------
 
@@ -194,10 +204,6 @@ class Answers:
         """Delete the views that were put away; they will be folded again."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _needs_encoder(query: str | Query | np.ndarray) -> bool:
-    return not isinstance(query, np.ndarray) or query.dtype == np.uint8
 
 
 def _check_query(query: object, owner: EncoderName | None) -> None:

@@ -177,13 +177,13 @@ def chosen(
     pictures: list[RecordId] = []
     details: list[RecordId] = []
     left = num_bytes
-    for size, taken in ((lambda held: held.picture_bytes, pictures), (lambda held: held.detail_bytes, details)):
-        candidates = [held for held in holdings if size(held)]
+    for kind, taken in (("picture_bytes", pictures), ("detail_bytes", details)):
+        candidates = [held for held in holdings if getattr(held, kind)]
         if left <= 0 or not candidates:
             continue
         for i in eviction.order(candidates, now_s, vectors):
             taken.append(candidates[i].record_id)
-            left -= size(candidates[i])
+            left -= getattr(candidates[i], kind)
             if left <= 0:
                 break
     return pictures, details

@@ -11,7 +11,6 @@ import errno
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from placecell.errors import MemoryCorruptError, MemoryVersionError, PlacecellError
 
@@ -66,19 +65,18 @@ class Database:
         self.executemany = self._db.executemany
 
     def _connect(self) -> sqlite3.Connection:
-        options: dict[str, Any] = {"isolation_level": None, "check_same_thread": False, "cached_statements": 64}
         if self.path is None:
-            return sqlite3.connect(":memory:", **options)
+            return _connected(":memory:")
         uri = self.path.resolve().as_uri()
         if self.is_writer:
-            return sqlite3.connect(uri + "?mode=rwc", uri=True, timeout=30.0, **options)
-        db = sqlite3.connect(uri + "?mode=ro", uri=True, timeout=30.0, **options)
+            return _connected(uri + "?mode=rwc")
+        db = _connected(uri + "?mode=ro")
         try:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError:
             # WAL readers keep their locks in a file beside the log. On a read-only disk there can be no writer either.
             db.close()
-            db = sqlite3.connect(uri + "?immutable=1", uri=True, **options)
+            db = _connected(uri + "?immutable=1")
         return db
 
     def _prepare(self) -> None:
@@ -183,3 +181,8 @@ class Database:
 
     def _full(self) -> str:
         return f"{self.where}: no space left to write; all earlier records are intact: free some space and go on"
+
+
+def _connected(uri: str) -> sqlite3.Connection:
+    # Any thread may use it: the memory sees to it that one does at a time. Transactions are begun and ended by hand.
+    return sqlite3.connect(uri, uri=uri != ":memory:", timeout=30.0, isolation_level=None, check_same_thread=False)

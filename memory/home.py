@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from placecell.errors import EncoderMismatchError, MemoryLockedError, PlacecellError
+from placecell.errors import EncoderMismatchError, MemoryLockedError, ModelUnavailableError, PlacecellError
 from placecell.memory.folder import EncoderName, Header, WriterLock, read_header, write_header
 from placecell.perception.observation import Observation
 
@@ -104,10 +104,10 @@ class Home:
         """Whether such an encoder was asked for, or made vectors of this memory."""
         return self._encoders[role] is not None or self.owner(role) is not None
 
-    def can_embed(self, role: Role) -> bool:
-        """Whether there is an encoder to ask: one was given or named, or the memory knows how to load its own."""
-        owner = self.owner(role)
-        return self._encoders[role] is not None or (owner is not None and bool(owner.spec))
+    def loaded(self, role: Role) -> Encoder | None:
+        """The encoder if it is at hand already."""
+        found = self._encoders[role]
+        return None if isinstance(found, str) else found
 
     def encoder(self, role: Role) -> Encoder:
         """The encoder, loaded now if it was not yet."""
@@ -127,7 +127,7 @@ class Home:
         elif owner.spec:
             spec = owner.spec
         else:
-            raise EncoderMismatchError(
+            raise ModelUnavailableError(
                 f"{self._where()} belongs to {_words(role)} {owner.name!r}, which cannot be loaded by its name: "
                 f"pass it as {role}=..., or query with a vector of {owner.dim} numbers"
             )

@@ -314,8 +314,9 @@ class Memory:
 
         Raises:
             ValueError: If the query is empty or an argument is malformed.
-            EncoderMismatchError: If the query is a vector of another length, or is in words and the memory was only
-                ever handed finished vectors.
+            EncoderMismatchError: If the query is a vector of another length.
+            ModelUnavailableError: If the query needs an encoder that is not at hand, and there are no words to search
+                instead.
         """
         with self._mutex:
             return self._answers.recall(

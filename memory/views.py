@@ -13,7 +13,7 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,7 @@ class Views:
     @property
     def nbytes(self) -> int:
         """About how much RAM the views take."""
-        indexes = [index.nbytes for index in (self.visual, self.dense) if index is not None]
+        indexes = [int(index.nbytes) for index in (self.visual, self.dense) if index is not None]
         return self.timeline.nbytes + sum(indexes)
 
     # --- folding ------------------------------------------------------------------------------------------------
@@ -164,9 +164,9 @@ class Views:
             shutil.rmtree(folder, ignore_errors=True)
         draft.mkdir(parents=True)
         try:
-            np.savez(draft / "timeline.npz", **self.timeline.state())
-            np.savez(draft / "lexicon.npz", **self.lexicon.state())
-            np.savez(draft / "forest.npz", **self.forest.state())
+            _put(draft / "timeline.npz", self.timeline.state())
+            _put(draft / "lexicon.npz", self.lexicon.state())
+            _put(draft / "forest.npz", self.forest.state())
             for name, index in (("visual", self.visual), ("dense", self.dense)):
                 if index is not None:
                     index.save(draft / name)
@@ -241,6 +241,10 @@ def _fingerprints(folder: Path) -> dict[str, list[int]]:
             checksum = zlib.crc32(path.read_bytes()) if size <= _CHECKED_BYTES else 0
             found[str(path.relative_to(folder))] = [size, checksum]
     return found
+
+
+def _put(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    np.savez(path, **arrays)  # type: ignore[arg-type]  # its stub takes the arrays for the flag that comes first
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

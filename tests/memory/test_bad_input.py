@@ -15,6 +15,7 @@ from placecell.errors import (
     MemoryCorruptError,
     MemoryLockedError,
     MemoryVersionError,
+    ModelUnavailableError,
     PlacecellError,
 )
 from placecell.memory.folder import write_header
@@ -242,3 +243,14 @@ def test_threads_may_share_a_memory():
         for thread in threads:
             thread.join()
         assert memory.agents() == ("t0", "t1", "t2", "t3") and all(top >= 50 for top in memory.version().values())
+
+
+def test_words_are_searched_when_the_encoder_is_not_at_hand():
+    with Memory() as memory:
+        memory.observe(Observation(0.0, embeddings=np.ones(8)))
+        with pytest.raises(ModelUnavailableError, match="'given'.*query with a vector of 8 numbers"):
+            memory.recall("keys")
+        memory.observe(Observation(1.0, text="the keys are here"))
+        hits = memory.recall("keys")
+        assert hits[0].stamp_s == 1.0 and any("pictures were not searched" in note for note in hits.notes)
+        assert memory.recall(np.ones(8), k=1)[0].stamp_s == 0.0

@@ -140,7 +140,7 @@ def test_forgetting_shrinks_the_folder_and_spares_what_was_visited(tmp_path):
         assert [record.record_id for record in memory.records() if record.kind == "moment"] == moments
         hits = memory.recall(np.ones(64), k=5)
         with pytest.raises(PlacecellError, match="facts alone"):
-            memory.forget(1 << 20)
+            memory.forget(300_000)
         assert all(memory.picture_jpeg(record_id) is None for record_id in moments)
         assert {len(memory.get(record_id).embeddings) for record_id in moments} == {1}
         again = memory.recall(np.ones(64), k=5)
