@@ -60,11 +60,11 @@ def where(search: Searcher, question: Question, scope: Scope) -> Answer:
         parts.append(f"at {clock(best.stamp_s)}")
     if spoken is None and not seen:  # only spoken of, in words that name no place
         spoken = finding.hits[0]
-    hits = (*([spoken] if spoken else []), *seen)
+    shown = (*([spoken] if spoken else []), *seen)
     if spoken is not None:
         value |= {"sentence": spoken.text, "time_s": spoken.stamp_s if value["time_s"] is None else value["time_s"]}
         parts.insert(0, f'"{spoken.text}" ({clock(spoken.stamp_s)})' + ("; seen" if parts else ""))
-    evidence = tuple({hit.record_id: hit for hit in (*hits[:1], *search.cite(hits))}.values())[:5]
+    evidence = tuple({hit.record_id: hit for hit in (*shown[:1], *search.cite(shown))}.values())[:5]
     return Answer(
         " ".join(parts).replace(" about at", ", about at").replace(" seen from", ", seen from"),
         question.kind,
