@@ -160,7 +160,7 @@ class Renderer:
             self._texels, self._level_start, self._level_width = _pyramid(mesh.atlas)
         # 0: one colour, 1: colours of the corners interpolate, 2: texture.
         self._kind = np.where(self._textured, 2, np.where(self._flat, 0, 1)).astype(np.uint8)
-        self._rays: dict[Camera, tuple[np.ndarray, float]] = {}
+        self._rays: dict[Camera, tuple[np.ndarray, np.ndarray, float]] = {}
 
     def render(
         self, pose: Float64[np.ndarray, "4 4"], camera: Camera, antialias: int = 1
@@ -193,9 +193,13 @@ class Renderer:
         if camera not in self._rays:
             if len(self._rays) > 8:
                 self._rays.clear()
-            self._rays[camera] = (camera.directions().reshape(-1, 3), camera.focal_px)
-        rays, focal_px = self._rays[camera]
-        directions = rays @ pose[:3, :3].T.astype(np.float32)
+            rays = camera.directions()
+            self._rays[camera] = (rays[0, :, 0].copy(), rays[:, 0, 1].copy(), camera.focal_px)
+        across, down, focal_px = self._rays[camera]
+        right, up, back = pose[:3, :3].T.astype(np.float32)
+        # A sum of two small arrays instead of a matrix product, for which BLAS would start its threads.
+        directions = (down[:, None] * up - back)[:, None] + across[:, None] * right
+        directions = directions.reshape(-1, 3)
         origins = np.empty_like(directions)
         origins[:] = pose[:3, 3]
         hit = self._scene.run(origins, directions, output=1)
