@@ -118,8 +118,6 @@ class Answers:
 
     def _recaller_of(self, views: Views, query: str | Query | np.ndarray) -> tuple[Recaller, tuple[str, ...]]:
         """What answers the query, and what it cannot search because an encoder is not at hand."""
-        from placecell.memory.chunks import Predicate
-
         notes: list[str] = []
         image_encoder = self._ready("encoder", views.visual, views, query, "pictures were", notes)
         text_encoder = self._ready("text_encoder", views.dense, views, query, "the meaning of texts was", notes)
@@ -134,7 +132,6 @@ class Answers:
                 views.forest,
                 encoder=None if image_encoder is None else lambda: image_encoder,
                 text_encoder=None if text_encoder is None else lambda: text_encoder,
-                where_type=Predicate,
             )
         return self._recaller, tuple(notes)
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32
 
 from placecell.memory.calibration import CERTAIN, coverage_probability, extreme_value_probability, sigmoid
 from placecell.memory.lexicon import Lexicon
-from placecell.memory.records import Record, RecordId
+from placecell.memory.records import Moment, Record
 
 if TYPE_CHECKING:
     from placecell.memory.forest import Forest
@@ -45,18 +45,6 @@ LIKENESS: Final = 40.0  # pictures of one thing lie above a cosine of 0.9, those
 
 Box = tuple[float, float, float, float]
 Visible = Callable[[int], bool]
-
-
-class Moment(NamedTuple):
-    """What recall has to know of a record to rank it; the rest is read for the hits only."""
-
-    record_id: RecordId
-    kind: str  # "moment" or "text"
-    stamp_s: float
-    end_s: float
-    event: int  # number of its event in the stream of its agent
-    position_m: tuple[float, float, float] | None = None
-    labels: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -4,73 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32
 
 from placecell.errors import UnknownWordError
-from placecell.memory.channels import Moment
 from placecell.memory.queries import Query, content_words, parse_query
 
 if TYPE_CHECKING:
     from placecell.perception.encoders import Encoder
 
-__all__ = ["Plan", "Planner", "Where"]
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """A conjunction of exact predicates; None lets everything through.
-
-    Args:
-        near: Point (metres, world frame) and radius; what has no position is not near anything.
-        between: Seconds of stream time; a record counts if its time meets the interval, ends included.
-        streams: Agents.
-        labels: A record must have all of them.
-    """
-
-    near: tuple[tuple[float, float, float], float] | None = None
-    between: tuple[float, float] | None = None
-    streams: tuple[str, ...] | None = None
-    labels: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if self.near is not None:
-            (x, y, z), radius = self.near
-            if not all(map(math.isfinite, (x, y, z))) or not radius >= 0:
-                raise ValueError(f"near must be ((x, y, z), radius_m) with finite numbers, got {self.near}")
-        if self.between is not None and not self.between[0] <= self.between[1]:
-            raise ValueError(f"between must be (start_s, end_s) with start_s <= end_s, got {self.between}")
-
-    def lets_through(self, moment: Moment) -> bool:
-        """Whether a moment satisfies every predicate."""
-        if self.streams is not None and moment.record_id.agent_id not in self.streams:
-            return False
-        if self.between is not None and not (moment.stamp_s <= self.between[1] and moment.end_s >= self.between[0]):
-            return False
-        if self.labels is not None and not set(self.labels) <= set(moment.labels):
-            return False
-        if self.near is not None:
-            return moment.position_m is not None and math.dist(moment.position_m, self.near[0]) <= self.near[1]
-        return True
-
-    def within(self, start_s: float, end_s: float) -> Where | None:
-        """This predicate, and nothing outside of an interval; None when nothing is left."""
-        low, high = self.between or (-math.inf, math.inf)
-        low, high = max(low, start_s), min(high, end_s)
-        return replace(self, between=(low, high)) if low <= high else None
-
-    def known_at(self, stamp_s: float) -> Where:
-        """This predicate with its interval cut where nothing that began by `stamp_s` is lost."""
-        low, high = self.between or (-math.inf, math.inf)
-        return replace(self, between=(low, max(low, min(high, stamp_s))))
-
-    @property
-    def is_open(self) -> bool:
-        """Whether everything is let through."""
-        return self == Where()
+__all__ = ["Plan", "Planner"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,7 +31,8 @@ from placecell.memory.fusion import diversify as diversified
 from placecell.memory.fusion import fuse, intervals, support, weights
 from placecell.memory.graph import SEEDS, spread
 from placecell.memory.lexicon import Lexicon
-from placecell.memory.planning import Plan, Planner, Where
+from placecell.memory.planning import Plan, Planner
+from placecell.memory.predicates import Predicate
 from placecell.memory.queries import Query
 from placecell.memory.records import Recollection
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from placecell.memory.forest import Forest
     from placecell.perception.encoders import Encoder
 
-__all__ = ["NO_MATCH_BELOW", "Plan", "Recaller", "Recollections", "Where", "is_match"]
+__all__ = ["NO_MATCH_BELOW", "Plan", "Recaller", "Recollections", "is_match"]
 
 POOL: Final = 256  # candidates per channel
 HEAD: Final = 1024  # candidates of all channels together that are ranked in full
@@ -80,8 +81,6 @@ class Recaller:
         forest: Tree over time, for questions about the whole.
         encoder: Gives the encoder of the pictures; called when a query has to be embedded.
         text_encoder: The same for texts.
-        where_type: Class of the predicates that the indexes take, built as `where_type(near=, between=, streams=,
-            labels=)`.
     """
 
     def __init__(
@@ -93,7 +92,6 @@ class Recaller:
         forest: Forest | None = None,
         encoder: Callable[[], Encoder] | None = None,
         text_encoder: Callable[[], Any] | None = None,
-        where_type: Callable[..., Any] = Where,
     ) -> None:
         self._moments = Glance(moments)
         self._visual = visual
@@ -101,7 +99,6 @@ class Recaller:
         self._lexicon = lexicon
         self._forest = forest
         self._planner = Planner(encoder if visual is not None else None, text_encoder if dense is not None else None)
-        self._where_type = where_type
 
     def plan(self, query: str | Query | np.ndarray) -> Plan:
         """What a query turns into; see `Planner.plan`."""
@@ -159,7 +156,7 @@ class Recaller:
         for name, value in (("agents", agents), ("labels", labels)):
             if isinstance(value, str):
                 raise ValueError(f"{name} must be a sequence of strings, got the string {value!r}")
-        where: Where | None = Where(
+        where: Predicate | None = Predicate(
             None if near is None else (_point(near[0]), float(near[1])),
             None if between is None else (float(between[0]), float(between[1])),
             None if agents is None else tuple(sorted(set(agents))),
@@ -169,7 +166,7 @@ class Recaller:
         plan = self.plan(query)
         notes = list(plan.notes)
         if plan.query is not None:
-            where = self._narrow(plan.query, where or Where(), as_of, visible, notes)
+            where = self._narrow(plan.query, where or Predicate(), as_of, visible, notes)
         if where is None:
             return Recollections((), (*notes, "nothing lies in that interval"))
         if as_of is not None:
@@ -191,10 +188,10 @@ class Recaller:
         return Recollections(hits, notes)
 
     def _narrow(
-        self, query: Query, where: Where, as_of: Number | None, visible: Visible | None, notes: list[str]
-    ) -> Where | None:
+        self, query: Query, where: Predicate, as_of: Number | None, visible: Visible | None, notes: list[str]
+    ) -> Predicate | None:
         """Add what the question itself says of time and space."""
-        found: Where | None = where
+        found: Predicate | None = where
         window = query.window(*self._moments.extent_s())
         if window is not None:
             found = where.within(*window)
@@ -215,7 +212,7 @@ class Recaller:
                 found = found.within(max(end for _, end in seen), math.inf)
         return found
 
-    def _test(self, where: Where, as_of: Number | None, visible: Visible | None) -> Visible:
+    def _test(self, where: Predicate, as_of: Number | None, visible: Visible | None) -> Visible:
         limit = math.inf if as_of is None else as_of
 
         def test(item: int) -> bool:
@@ -225,14 +222,15 @@ class Recaller:
 
         return test
 
-    def _channels(self, plan: Plan, where: Where, test: Visible, k: int) -> list[Channel]:
+    def _channels(self, plan: Plan, where: Predicate, test: Visible, k: int) -> list[Channel]:
         pool = max(POOL, 4 * k)
+        limit = None if where.is_open else where
         found: list[Channel | None] = []
         if plan.vector is not None and self._visual is not None:
             calibration = self._planner.calibration if plan.query is not None else None
             found.append(
                 vector_channel(
-                    "visual", self._visual, plan.vector, self._moments, pool=pool, where=self._as_predicate(where),
+                    "visual", self._visual, plan.vector, self._moments, pool=pool, where=limit,
                     visible=test, calibration=calibration, bins=self._bins(where), is_likeness=plan.query is None,
                 )
             )  # fmt: skip
@@ -242,7 +240,7 @@ class Recaller:
         if plan.text_vector is not None and self._dense is not None:
             found.append(
                 vector_channel(
-                    "dense", self._dense, plan.text_vector, self._moments, pool=pool, where=self._as_predicate(where),
+                    "dense", self._dense, plan.text_vector, self._moments, pool=pool, where=limit,
                     visible=test, calibration=None,
                 )
             )  # fmt: skip
@@ -250,7 +248,7 @@ class Recaller:
             found.append(lexical_channel(self._lexicon, plan.query.semantic, pool=pool, visible=test))
         return [channel for channel in found if channel is not None]
 
-    def _bins(self, where: Where) -> list[tuple[float, Any]]:
+    def _bins(self, where: Predicate) -> list[tuple[float, Any]]:
         """Time bins of equal length over what is asked for."""
         first, last = self._moments.extent_s()
         low, high = where.between or (first, last)
@@ -259,14 +257,9 @@ class Recaller:
             return []
         edges = np.linspace(low, high, DRIFT_BINS + 1).tolist()
         return [
-            ((start + end) / 2, self._as_predicate(replace(where, between=(start, end))))
+            ((start + end) / 2, replace(where, between=(start, end)))
             for start, end in zip(edges, edges[1:], strict=False)
         ]
-
-    def _as_predicate(self, where: Where) -> Any:
-        if where.is_open:
-            return None
-        return self._where_type(near=where.near, between=where.between, streams=where.streams, labels=where.labels)
 
     def _fuse(
         self, channels: list[Channel], plan: Plan, test: Visible, k: int

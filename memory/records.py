@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Recollection", "Record", "RecordId"]
+__all__ = ["Moment", "Recollection", "Record", "RecordId"]
 
 
 class RecordId(NamedTuple):
@@ -73,6 +73,18 @@ class Record:
             return None
         x, y, z = self.pose[:3, 3]
         return float(x), float(y), float(z)
+
+
+class Moment(NamedTuple):
+    """What recall has to know of a record to rank it; the rest is read for the hits only."""
+
+    record_id: RecordId
+    kind: str  # "moment" or "text"
+    stamp_s: float
+    end_s: float
+    event: int  # number of its event in the stream of its agent
+    position_m: tuple[float, float, float] | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from placecell.memory.channels import Moment
-from placecell.memory.records import Record, RecordId
+from placecell.memory.records import Moment, Record, RecordId
 
 __all__ = ["Timeline"]
 
@@ -45,16 +44,11 @@ class Timeline:
         self._kind: array[int] = array("b")
         self._event: array[int] = array("i")
         self._labels: array[int] = array("i")
-        self._place: array[int] = array("q")  # where the item stands in its stream; -1 if it was dropped
+        self._place: array[int] = array("q")  # where the item stands in its stream
         self._span: array[float] = array("d")  # stamp_s, end_s
         self._position: array[float] = array("d")  # x, y, z; NaN where unknown
 
     def __len__(self) -> int:
-        return sum(map(len, self._streams))
-
-    @property
-    def num_items(self) -> int:
-        """Items ever given; the next one gets this number."""
         return len(self._seq)
 
     @property
@@ -85,18 +79,6 @@ class Timeline:
         self._position.extend(record.position_m or (math.nan, math.nan, math.nan))
         self._streams[number].append(item)
         return item
-
-    def drop(self, agent_id: str) -> list[int]:
-        """Forget all items of an agent, so that its records can be folded anew; returns them."""
-        number = self._numbers.get(agent_id)
-        if number is None:
-            return []
-        dropped = self._streams[number].tolist()
-        for item in dropped:
-            self._place[item] = -1
-        self._streams[number] = array("q")
-        self._events[number] = 0
-        return dropped
 
     def item(self, record_id: RecordId) -> int | None:
         """Item of a record; None if it is not folded."""

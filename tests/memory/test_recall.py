@@ -14,8 +14,9 @@ from placecell.memory.calibration import auroc
 from placecell.memory.channels import Moment
 from placecell.memory.forest import Forest
 from placecell.memory.lexicon import Lexicon
+from placecell.memory.predicates import Predicate
 from placecell.memory.queries import parse_query
-from placecell.memory.recall import Recaller, Recollections, Where, is_match
+from placecell.memory.recall import Recaller, Recollections, is_match
 from placecell.memory.records import Record
 
 DIM = 48
@@ -37,7 +38,7 @@ class ExactIndex:
         self._vectors = vectors
         self._rows: tuple[list[int], np.ndarray] | None = None
 
-    def _scores(self, query: np.ndarray, where: Where | None) -> list[tuple[float, int, int]]:
+    def _scores(self, query: np.ndarray, where: Predicate | None) -> list[tuple[float, int, int]]:
         """Best score, item and row of every item that may be shown."""
         if self._rows is None:
             found = [(i, self._vectors(record)) for i, record in enumerate(self._world.records)]
@@ -53,11 +54,13 @@ class ExactIndex:
         shown = [i for i in best if where is None or where.lets_through(self._world.moment(i))]
         return [(best[item][0], item, best[item][1]) for item in shown]
 
-    def search(self, query: np.ndarray, k: int, where: Where | None = None) -> tuple[list[int], list[float], list[int]]:
+    def search(
+        self, query: np.ndarray, k: int, where: Predicate | None = None
+    ) -> tuple[list[int], list[float], list[int]]:
         best = sorted(self._scores(query, where), key=lambda hit: -hit[0])[:k]
         return [item for _, item, _ in best], [score for score, _, _ in best], [row for _, _, row in best]
 
-    def background(self, query: np.ndarray, where: Where | None = None) -> tuple[float, float, int]:
+    def background(self, query: np.ndarray, where: Predicate | None = None) -> tuple[float, float, int]:
         scores = [score for score, _, _ in self._scores(query, where)]
         return (float(np.mean(scores)), float(np.std(scores)), len(scores)) if scores else (0.0, 0.0, 0)
 
@@ -513,4 +516,4 @@ def test_a_query_that_was_parsed_before_gives_the_same() -> None:
     world, encoder = WALK
     recaller = world.recaller(encoder=encoder)
     assert ids(recaller.recall(parse_query("mug"))) == ids(recaller.recall("mug"))
-    assert Where(between=(1.0, 2.0)).within(3.0, 4.0) is None
+    assert Predicate(between=(1.0, 2.0)).within(3.0, 4.0) is None
