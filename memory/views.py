@@ -1,8 +1,8 @@
 """The views of a log that answer questions: timeline, chunk indexes, lexicon and forest, folded and put away together.
 
 A view is a fold over records: agent by agent in the order of `seq`. What arrives late and belongs in the middle makes
-that agent's part be folded anew, so that the views depend on which records there are and not on when they came. Views
-are put away beside the log to save time; what is missing, damaged or out of date is folded again from the log.
+the views be folded anew, so that they depend on which records there are and not on when they came. They are put away
+beside the log to save time; what is missing, damaged or out of date is folded again from the log.
 """
 
 from __future__ import annotations
@@ -15,19 +15,16 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from placecell.memory.chunks import ChunkIndex
 from placecell.memory.forest import Forest
 from placecell.memory.lexicon import Lexicon
 from placecell.memory.log import Log
 from placecell.memory.records import Record
 from placecell.memory.sharing import Ranges
 from placecell.memory.timeline import Timeline
-
-if TYPE_CHECKING:
-    from placecell.memory.chunks import ChunkIndex
 
 __all__ = ["VIEWS_VERSION", "Views"]
 
@@ -64,7 +61,6 @@ class Views:
         self.dense: ChunkIndex | None = None
         self.lexicon = Lexicon()
         self.forest = Forest(self._looks)
-        self.num_unsaved = 0
 
     def _looks(self, items: Sequence[int]) -> list[np.ndarray | None]:
         return self._log.vectors(self.timeline.moment(item).record_id for item in items)
@@ -77,32 +73,20 @@ class Views:
 
     # --- folding ------------------------------------------------------------------------------------------------
 
-    def behind(self) -> int:
-        """How many records the log has that are not folded in."""
-        known = self._folded
-        return sum(len(self._log.ranges(name)) - len(known.get(name, Ranges())) for name in self._log.agents())
-
     def sync(self) -> int:
         """Fold in what the log has and the views lack; returns how many records were read."""
+        news = {name: self._log.ranges(name).beyond(self._folded.get(name, Ranges())) for name in self._log.agents()}
+        news = {name: intervals for name, intervals in news.items() if intervals}
+        if any(name in self._folded and news[name][0][0] < self._folded[name].top for name in news):
+            # Something late belongs in the middle. Taking rows out of an index would leave holes that show, so that all
+            # is folded anew; peers that exchange by version vectors never send anything late.
+            self._clear()
+            news = {name: self._log.ranges(name).present() for name in self._log.agents()}
         num_read = 0
-        while (done := self._sync_once()) > 0:  # again: starting over for one agent may drop all of them
-            num_read += done
-        self.num_unsaved += num_read
-        return num_read
-
-    def _sync_once(self) -> int:
-        num_read = 0
-        for name in self._log.agents():
-            present, folded = self._log.ranges(name), self._folded.get(name, Ranges())
-            news = present.beyond(folded)
-            if not news:
-                continue
-            start = folded.top + 1
-            if news[0][0] < start:  # something late belongs in the middle: this agent is folded anew
-                self._drop(name)
-                start = 1
+        for name, intervals in news.items():
+            present = self._log.ranges(name)
             try:
-                num_read += self._fold(name, start)
+                num_read += self._fold(name, intervals[0][0])
             except BaseException:  # Ctrl-C, a damaged page: half of a fold must not be taken for a whole one
                 self._clear()
                 raise
@@ -133,18 +117,6 @@ class Views:
         self.visual = _extended(self.visual, seen)
         self.dense = _extended(self.dense, said)
         return count
-
-    def _drop(self, name: str) -> None:
-        self._folded.pop(name, None)
-        items = self.timeline.drop(name)
-        for index in (self.visual, self.dense):
-            if index is not None:
-                index.drop(items)
-        for item in items:
-            self.lexicon.discard(item)
-        self.forest.drop(name)
-        if self.timeline.num_items > 2 * len(self.timeline) + 4096:
-            self._clear()  # mostly dead items: start over
 
     # --- put away and read back ---------------------------------------------------------------------------------
 
@@ -186,7 +158,6 @@ class Views:
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
-        self.num_unsaved = 0
 
     @staticmethod
     def num_saved(folder: Path, generation: int) -> int:
@@ -224,8 +195,6 @@ class Views:
         self.timeline = Timeline.from_state(self._log.get, _arrays(folder / "timeline.npz"))
         self.lexicon = Lexicon.from_state(_arrays(folder / "lexicon.npz"))
         self.forest.restore(_arrays(folder / "forest.npz"))
-        from placecell.memory.chunks import ChunkIndex
-
         self.visual, self.dense = (
             ChunkIndex.load(folder / name) if (folder / name).exists() else None for name in ("visual", "dense")
         )
@@ -254,8 +223,6 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 def _extended(index: ChunkIndex | None, rows: Sequence[tuple[int, Record, np.ndarray]]) -> ChunkIndex | None:
     """The index with the vectors of more records of one agent, in the order of time."""
-    from placecell.memory.chunks import ChunkIndex
-
     for item, record, vectors in rows:
         if index is None:
             index = ChunkIndex(vectors.shape[1])

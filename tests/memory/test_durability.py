@@ -15,12 +15,12 @@ from placecell.memory.testing import HashEncoder, same_record
 def killed_writer(folder, seed, after_s) -> list[RecordId]:
     """Ids that a writer printed before it was killed, at a random moment after its first."""
     code = f"from placecell.memory.testing import write_forever; write_forever({str(folder)!r}, {seed})"
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    first = child.stdout.readline()
-    time.sleep(after_s)
-    child.kill()
-    rest, _ = child.communicate(timeout=60)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        first = child.stdout.readline()
+        time.sleep(after_s)
+        child.kill()
+        rest = child.stdout.read()
     assert child.returncode == -signal.SIGKILL
     # The kill may have cut the last line short; what is not a whole line was not yet returned.
     lines = (first + rest).split("\n")[:-1]
