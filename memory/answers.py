@@ -77,6 +77,7 @@ class Answers:
     def lose_details(self) -> None:
         """Tiles were dropped from the log: let go of the views that hold them, to be folded anew when asked."""
         self._views = None
+        self.discard()
 
     # --- asking -------------------------------------------------------------------------------------------------
 
@@ -181,12 +182,8 @@ class Answers:
             self._holdings.add_visits(self._visits)
             self._visits.clear()
 
-    def store(self, is_tight: bool) -> None:
-        """Put away what only saves time: visits, and views that would take a second or longer to fold again.
-
-        Args:
-            is_tight: Whether every byte of the disk counts.
-        """
+    def store(self) -> None:
+        """Put away what only saves time: visits, and views that would take a second or longer to fold again."""
         self.store_visits()
         folder = self._folder
         if folder is None or self._home.mode == "r" or len(self._log) < _UNSAVED:
@@ -195,7 +192,7 @@ class Answers:
             return
         views = self.views()
         with contextlib.suppress(OSError):  # a full disk must not lose what is durable already
-            views.save(folder, is_tight)
+            views.save(folder)
 
     def discard(self) -> None:
         """Delete the views that were put away; they will be folded again."""

@@ -279,7 +279,7 @@ class Memory:
     def flush(self) -> None:
         """Put away what only saves time, visits and views. Records need no flush: they are durable at once."""
         with self._mutex:
-            self._answers.store(is_tight=self._budget.max_bytes is not None)
+            self._answers.store()
 
     # --- recall -------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from placecell.errors import PlacecellError
 from placecell.memory.chunks import ChunkIndex
 from placecell.memory.forest import Forest
 from placecell.memory.lexicon import Lexicon
@@ -30,8 +31,8 @@ __all__ = ["VIEWS_VERSION", "Views"]
 
 VIEWS_VERSION = 1
 _MANIFEST = "manifest.json"
-_CHECKED_BYTES = 64 << 20  # larger files are only checked by their size
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, zlib.error)
+_CHECKED_BYTES = 4 << 20  # larger files are only checked by their size
+_DAMAGE = (PlacecellError, OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class Views:
@@ -120,20 +121,16 @@ class Views:
 
     # --- put away and read back ---------------------------------------------------------------------------------
 
-    def save(self, folder: Path, is_tight: bool = False) -> None:
+    def save(self, folder: Path) -> None:
         """Put the views away in `folder`, in one step: a crash leaves the old ones or the new ones.
 
-        Args:
-            folder: Where; replaced as a whole.
-            is_tight: Whether there is no room for old and new ones side by side; a crash may then leave none.
+        Vectors that were put away before are linked, not written again.
 
         Raises:
             OSError: If they cannot be written; the old ones are then still there.
         """
         draft = folder.with_name(f"{folder.name}.{os.getpid()}")
         shutil.rmtree(draft, ignore_errors=True)
-        if is_tight:
-            shutil.rmtree(folder, ignore_errors=True)
         draft.mkdir(parents=True)
         try:
             _put(draft / "timeline.npz", self.timeline.state())
@@ -141,7 +138,7 @@ class Views:
             _put(draft / "forest.npz", self.forest.state())
             for name, index in (("visual", self.visual), ("dense", self.dense)):
                 if index is not None:
-                    index.save(draft / name)
+                    index.save(draft / name, previous=folder / name)
             manifest = {
                 "version": VIEWS_VERSION,
                 "generation": self.generation,

@@ -85,16 +85,16 @@ def stream(num: int, start: int = 0) -> list[Observation]:
 
 @pytest.mark.parametrize("batch", [1, 10])
 def test_a_cap_on_disk_is_kept_at_every_moment(tmp_path, batch):
-    cap = 6 << 20
+    cap = 4 << 20
     with Memory.open(tmp_path / "m", HashEncoder(), max_bytes=cap) as memory:
         most = 0
-        for start in range(0, 700, batch):
+        for start in range(0, 400, batch):
             memory.observe_many(stream(batch, start))
             most = max(most, folder_bytes(tmp_path / "m"))
             assert most <= cap, start
         assert most > cap // 2
         pictures = [memory.picture_jpeg(record.record_id) for record in memory.records() if record.kind == "moment"]
-        assert len(pictures) == 700 and pictures[0] is None and pictures[-1] is not None
+        assert len(pictures) == 400 and pictures[0] is None and pictures[-1] is not None
         assert memory.recall(np.ones(64), k=3)
     assert folder_bytes(tmp_path / "m") <= cap
     with Memory.open(tmp_path / "m", HashEncoder(), max_bytes=cap) as memory:
@@ -117,9 +117,9 @@ def test_facts_are_never_forgotten_and_a_cap_that_they_exceed_is_said(tmp_path):
     with Memory.open(tmp_path / "m", HashEncoder(), max_bytes=1 << 20) as memory:
         written = 0
         with pytest.raises(PlacecellError, match="raise max_bytes") as error:
-            for start in range(0, 10_000, 5):
-                memory.observe_many(stream(5, start))
-                written += 5
+            for start in range(0, 10_000, 10):
+                memory.observe_many(stream(10, start))
+                written += 10
         assert "\n" not in str(error.value) and written > 100
         assert sum(record.kind == "moment" for record in memory.records()) == written
         with pytest.raises(PlacecellError, match="write fewer at once"):

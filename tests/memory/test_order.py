@@ -20,9 +20,9 @@ def world() -> list[Record]:
     records: list[Record] = []
     for seed, name in enumerate(("ann", "bob", "cat")):
         with Memory(HashEncoder(), text_encoder=HashEncoder(32, "text")) as memory:
-            ids = memory.observe_many(walk(seed, 30, name, tiles=2))
+            ids = memory.observe_many(walk(seed, 20, name, tiles=2))
             wrong = memory.retract(ids[10], "mistaken")
-            memory.retract(ids[20], "mistaken too")
+            memory.retract(ids[15], "mistaken too")
             memory.retract(wrong, "it was right")
             records += memory.records(include_retracted=True)
     return records
@@ -35,7 +35,7 @@ def answers(memory: Memory) -> list[object]:
     """All that a person sees of some recalls."""
     found: list[object] = [memory.version(), len(memory)]
     for query in (*QUERIES, *WORDS):
-        for options in ({}, {"between": (5.0, 15.0), "labels": ["even"]}, {"agents": ["bob"], "as_of": 20.0}):
+        for options in ({}, {"between": (5.0, 15.0), "labels": ["even"]}, {"agents": ["bob"], "as_of": 12.0}):
             for hit in memory.recall(query, k=8, **options):
                 found.append(
                     (hit.record_id, hit.score, hit.probability, hit.box, hit.interval_s, sorted(hit.channels.items()))
@@ -64,7 +64,7 @@ def test_any_order_and_grouping_of_merges_gives_the_same_answers(expected, seed)
     shuffled = rng.sample(RECORDS, len(RECORDS))
     parts, start = [], 0
     while start < len(shuffled):
-        size = rng.randint(1, 40)
+        size = rng.randint(1, 30)
         parts.append(shuffled[start : start + size] + rng.sample(RECORDS, rng.randint(0, 5)))  # some come twice
         start += size
     with merged([]) as memory:
@@ -73,7 +73,7 @@ def test_any_order_and_grouping_of_merges_gives_the_same_answers(expected, seed)
             before = len(memory)
             assert memory.merge(delta) == len(memory) - before
             assert memory.merge(delta) == 0
-            if number % 3 == 0:
+            if number % 4 == 0:
                 memory.recall("keys")  # views that were folded in between must not show it
         assert answers(memory) == expected
 
