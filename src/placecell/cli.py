@@ -8,12 +8,14 @@ instant.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from placecell.options import build_parser
 
 if TYPE_CHECKING:
     from placecell.agents.reader import Answer
@@ -21,12 +23,22 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-BENCHMARKS = ("recall", "ingest", "localise", "write")
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
-    parser = _parser()
+    """Run one command.
+
+    Args:
+        argv: Its words; those of the process if not given.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 130 stopped by Ctrl-C.
+
+    Raises:
+        SystemExit: With code 2 for wrong usage, with 0 after `--help` and `--version`.
+    """
+    from placecell import __version__
+
+    parser = build_parser(_VERBS, f"placecell {__version__}")
     arguments = parser.parse_args(argv)
     if arguments.verb is None:
         parser.print_help()
@@ -38,122 +50,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        _say("stopped; what was written is kept, and the same command goes on from there")
+        _say(_STOPPED.get(arguments.verb, "stopped"))
         return 130
     except BrokenPipeError:  # the reader of a pipe went away: no error of ours
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
     except (PlacecellError, ValueError, OSError) as error:
-        _say(f"error: {error}")
+        _say(f"error: {' '.join(str(error).split())}")
+        if isinstance(error, OSError):
+            _drop_output()
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="placecell",
-        description="The episodic memory of embodied agents and of long videos.",
-        epilog="example:\n  placecell ingest walk.mp4 --memory walk.memory\n"
-        '  placecell ask walk.memory "when did I see the red mug?"',
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=_version())
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
-
-    def verb(name: str, run: Callable[[argparse.Namespace], int | None], help: str, example: str) -> Any:
-        made = verbs.add_parser(
-            name,
-            help=help,
-            description=help[0].upper() + help[1:] + ".",
-            epilog=f"example:\n  placecell {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        made.set_defaults(run=run)
-        return made
-
-    demo = verb("demo", _demo, "walk a house, remember it, ask it, write a report with pictures", "demo --output runs/demo")
-    demo.add_argument("--output", type=Path, default=Path("runs/demo"), metavar="DIR", help="where the report goes")
-    demo.add_argument("--seed", type=int, default=7, help="house and walk (default 7)")
-    demo.add_argument("--json", action="store_true", help="print the results as one JSON object")
-
-    ingest = verb("ingest", _ingest, "put a video, or a folder of videos, into a memory", "ingest walk.mp4 --memory walk.memory")
-    ingest.add_argument("source", type=Path, metavar="SOURCE", help="video file or folder of videos")
-    ingest.add_argument("--memory", type=Path, required=True, metavar="DIR", help="the memory's folder, made if absent")
-    ingest.add_argument("--every", type=_time, default=1.0, metavar="S", help="seconds between kept moments (default 1)")
-    ingest.add_argument("--from", dest="start_s", type=_time, default=0.0, metavar="TIME", help="begin here (s or HH:MM:SS)")
-    ingest.add_argument("--to", dest="end_s", type=_time, default=None, metavar="TIME", help="stop here")
-    ingest.add_argument("--subtitles", default="auto", metavar="FILE", help="auto, off, or an .srt or .vtt file")
-    ingest.add_argument("--max-bytes", type=_size, default=None, metavar="N", help="byte budget of the memory, e.g. 2G")
-    _encoder_options(ingest)
-    ingest.add_argument("--json", action="store_true", help="print the report as one JSON object")
-
-    ask = verb("ask", _ask, "answer a question, with evidence, or say that nothing matches", 'ask walk.memory "where is the sofa?"')
-    ask.add_argument("memory", type=Path, metavar="DIR", help="a memory's folder")
-    ask.add_argument("question", help="for example: when did I see the red mug?")
-    ask.add_argument("--choices", nargs="+", metavar="TEXT", help="answer by one of these")
-    ask.add_argument("--chat-url", metavar="URL", help="let an OpenAI-compatible server answer from the same evidence")
-    ask.add_argument("--chat-model", metavar="NAME", default="default", help="the model to ask that server for")
-    _search_options(ask)
-
-    search = verb("search", _search, "show the moments that match a text or a picture", 'search walk.memory "red mug" --top 5')
-    search.add_argument("memory", type=Path, metavar="DIR", help="a memory's folder")
-    search.add_argument("text", nargs="?", help="what to look for")
-    search.add_argument("--image", type=Path, metavar="FILE", help="look for what this picture shows")
-    _search_options(search)
-
-    info = verb("info", _info, "say what a memory holds", "info walk.memory")
-    info.add_argument("memory", type=Path, metavar="DIR", help="a memory's folder")
-    info.add_argument("--json", action="store_true", help="print one JSON object")
-
-    export = verb("export", _export, "write a memory's records as JSON lines, subtitles or CSV", "export walk.memory --format srt")
-    export.add_argument("memory", type=Path, metavar="DIR", help="a memory's folder")
-    export.add_argument("--format", choices=("jsonl", "csv", "srt", "vtt"), default="jsonl", help="default jsonl")
-    export.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
-
-    encoder = verb("encoder", _encoder_list, "list encoders, or export a torch-free copy of an open_clip model", "encoder list")
-    actions = encoder.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="the encoders that there are")
-    listing.add_argument("--json", action="store_true", help="print one JSON object")
-    listing.set_defaults(run=_encoder_list)
-    made = actions.add_parser("export", help="write MODEL as ONNX, with a parity report")
-    made.add_argument("model", metavar="MODEL", help="an open_clip model name, e.g. ViT-B-32")
-    made.add_argument("out", type=Path, metavar="OUT", help="folder to write")
-    weights = made.add_mutually_exclusive_group()
-    weights.add_argument("--pretrained", metavar="TAG", help="an open_clip tag, e.g. laion2b_s34b_b79k")
-    weights.add_argument("--checkpoint", type=Path, metavar="FILE", help="a local checkpoint")
-    made.add_argument("--int8", action="store_true", help="quantise the matrix products to int8")
-    made.add_argument("--json", action="store_true", help="print one JSON object")
-    made.set_defaults(run=_encoder_export)
-
-    bench = verb("bench", _bench, "run a benchmark with its peers in one call", "bench recall --rows 100000 --json")
-    bench.add_argument("name", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
-    bench.add_argument("--rows", type=int, metavar="N", help="recall, write: size of the stream")
-    bench.add_argument("--peers", nargs="*", metavar="NAME", help="only these peers (default: all that are installed)")
-    bench.add_argument("--seed", type=int, default=0, help="default 0")
-    bench.add_argument("--output", type=Path, metavar="DIR", help="also write the result and its configuration here")
-    bench.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser
+_STOPPED = {"ingest": "stopped; what was written is kept, and the same command goes on from there"}
 
 
-def _encoder_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--encoder",
-        default="auto",
-        metavar="NAME",
-        help="auto, builtin, an export folder, open_clip:MODEL/TAG, or hf-hub:NAME (default auto)",
-    )
-
-
-def _search_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--top", type=int, default=5, metavar="K", help="rows of evidence (default 5)")
-    parser.add_argument("--from", dest="start_s", type=_time, metavar="TIME", help="only from here (s or HH:MM:SS)")
-    parser.add_argument("--to", dest="end_s", type=_time, metavar="TIME", help="only up to here")
-    parser.add_argument("--agent", action="append", metavar="NAME", help="only this agent or video; may be repeated")
-    parser.add_argument("--label", action="append", metavar="NAME", help="only records with this label; may be repeated")
-    parser.add_argument("--near", type=_near, metavar="X,Y,Z,R", help="only within R metres of a point")
-    parser.add_argument("--thumbs", type=Path, metavar="DIR", help="write a picture of each row of evidence here")
-    parser.add_argument("--clips", type=Path, metavar="DIR", help="cut a clip of each row out of its video")
-    _encoder_options(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+def _drop_output() -> None:
+    """Let go of what could not be printed, or the interpreter would try, and complain, again at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # --- the verbs -------------------------------------------------------------------------------------------------------
@@ -178,15 +93,20 @@ def _ingest(arguments: argparse.Namespace) -> int:
     from placecell.memory.memory import Memory
     from placecell.progress import IngestBar
 
+    if arguments.end_s is not None and arguments.end_s <= arguments.start_s:
+        _usage("ingest", f"--to must lie after --from, got {arguments.start_s:g} s and {arguments.end_s:g} s")
     settings = IngestSettings(
         every_s=arguments.every,
         start_s=arguments.start_s,
         end_s=arguments.end_s,
         subtitles=arguments.subtitles,
+        tiles=arguments.tiles,
     )
     files = video_files(arguments.source)
     reports, failures = [], []
     with Memory.open(arguments.memory, encoder=arguments.encoder, max_bytes=arguments.max_bytes) as memory:
+        if arguments.encoder != "auto" and not (memory.encoder_name or "").startswith(f"{arguments.encoder}@"):
+            _ = memory.encoder  # says at once if the memory belongs to another one
         for path in files:
             with IngestBar(path.name) as bar:
                 try:
@@ -200,30 +120,28 @@ def _ingest(arguments: argparse.Namespace) -> int:
             reports.append(report)
             for note in report.notes:
                 _say(note)
-            if report.state == "unchanged":
-                _say(f"{path}: is in {arguments.memory} already, nothing to do")
-            else:
-                _say(
-                    f"{path}: {report.num_moments} moments, {report.num_texts} texts, {report.num_events} events "
-                    f"in {report.seconds:.1f} s ({report.times_real_time:.0f} x real time)"
-                )
-        if any(report.state != "unchanged" for report in reports):
-            notice = getattr(memory.encoder, "notice", None)
-            if notice:
-                _say(notice)
+            _say(report.summary(arguments.memory))
+        if any(report.state != "unchanged" for report in reports) and memory.encoder.notice:
+            _say(memory.encoder.notice)
     if arguments.json:
-        _print_json({"memory": str(arguments.memory), "videos": [asdict(report) for report in reports], "failed": failures})
+        _print_json(
+            {"memory": str(arguments.memory), "videos": [asdict(report) for report in reports], "failed": failures}
+        )
     return 1 if failures else 0
 
 
 def _ask(arguments: argparse.Namespace) -> int:
-    from placecell.evidence import evidence_lines, save_evidence
+    from placecell.output import evidence_lines, save_evidence
 
+    if arguments.choices is not None and len(arguments.choices) < 2:
+        _usage("ask", "--choices must be at least two texts")
+    filters = _filters("ask", arguments)
     with _open(arguments) as memory:
-        answer = _answer(memory, arguments)
-        extras = save_evidence(memory, answer.evidence, arguments.thumbs, arguments.clips)
+        answer = _answer(memory, arguments, filters)
+        extras, notes = save_evidence(memory, answer.evidence, arguments.thumbs, arguments.clips)
+        notes = [*answer.notes, *notes, *(["the memory is empty: ingest a video first"] if not len(memory) else [])]
         if arguments.json:
-            record = answer.to_dict()
+            record = answer.to_dict() | {"notes": notes}
             for row, extra in zip(record["evidence"], extras, strict=True):
                 row.update(extra)
             _print_json(record)
@@ -231,15 +149,14 @@ def _ask(arguments: argparse.Namespace) -> int:
             print(answer.text)
             for line in evidence_lines(answer.evidence, extras):
                 print(line)
-            for note in answer.notes:
-                _say(note)
+    for note in notes:
+        _say(note)
     return 0
 
 
-def _answer(memory: Memory, arguments: argparse.Namespace) -> Answer:
+def _answer(memory: Memory, arguments: argparse.Namespace, filters: dict[str, Any]) -> Answer:
     from placecell.agents.reader import EvidenceReader
 
-    filters = _filters(arguments)
     if arguments.chat_url:
         from placecell.agents.chat import ChatClient, ChatReader
 
@@ -249,50 +166,50 @@ def _answer(memory: Memory, arguments: argparse.Namespace) -> Answer:
 
 
 def _search(arguments: argparse.Namespace) -> int:
-    from placecell.evidence import evidence_lines, evidence_row, read_image, save_evidence
+    from placecell.agents.answer import evidence_row
     from placecell.memory.calibration import NO_MATCH_BELOW
+    from placecell.output import evidence_lines, read_image, save_evidence
 
     if (arguments.text is None) == (arguments.image is None):
-        raise SystemExit(_usage("search needs either a text or --image FILE"))
+        _usage("search", "expected either a text or --image FILE")
+    filters = _filters("search", arguments)
     with _open(arguments) as memory:
         query = arguments.text if arguments.image is None else read_image(arguments.image)
-        hits = memory.recall(query, k=arguments.top, **_filters(arguments))
+        hits = memory.recall(query, k=arguments.top, **filters)
         is_match = bool(hits) and hits[0].probability >= NO_MATCH_BELOW
-        extras = save_evidence(memory, hits, arguments.thumbs, arguments.clips)
+        extras, notes = save_evidence(memory, hits, arguments.thumbs, arguments.clips)
+        notes = [*hits.notes, *notes, *(["the memory is empty: ingest a video first"] if not len(memory) else [])]
         if arguments.json:
             rows = [evidence_row(hit) | extra for hit, extra in zip(hits, extras, strict=True)]
-            _print_json({"query": arguments.text or str(arguments.image), "is_match": is_match, "evidence": rows})
+            asked = arguments.text or str(arguments.image)
+            _print_json({"query": asked, "is_match": is_match, "evidence": rows, "notes": notes})
         else:
             if not is_match:
-                best = f" (best probability {hits[0].probability:.2f})" if hits else " (the memory is empty here)"
-                print(f"no match{best}")
+                print("no match" + (f" (best probability {hits[0].probability:.2f})" if hits else ""))
             for line in evidence_lines(hits, extras):
                 print(line)
+    for note in notes:
+        _say(note)
     return 0
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    from placecell.evidence import memory_info
     from placecell.memory.memory import Memory
+    from placecell.output import memory_summary, summary_lines
 
     with Memory.open(arguments.memory, mode="r") as memory:
-        summary = memory_info(memory)
+        summary = memory_summary(memory)
     if arguments.json:
         _print_json(summary)
     else:
-        for name, value in summary.items():
-            if isinstance(value, list):
-                print(f"{name}:")
-                for row in value:
-                    print("  " + "  ".join(f"{key} {item}" for key, item in row.items()))
-            else:
-                print(f"{name}: {value}")
+        for line in summary_lines(summary):
+            print(line)
     return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from placecell.evidence import export_lines
     from placecell.memory.memory import Memory
+    from placecell.output import export_lines, write_lines
 
     with Memory.open(arguments.memory, mode="r") as memory:
         lines = export_lines(memory, arguments.format)
@@ -300,10 +217,8 @@ def _export(arguments: argparse.Namespace) -> int:
             for line in lines:
                 print(line)
         else:
-            with open(arguments.output, "w", encoding="utf-8", newline="") as file:
-                for line in lines:
-                    file.write(line + "\n")
-            _say(f"written: {arguments.output}")
+            num = write_lines(arguments.output, lines)
+            _say(f"written: {arguments.output} ({num} lines)")
     return 0
 
 
@@ -332,7 +247,7 @@ def _encoder_export(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(report.to_dict())
     else:
-        print(report.summary())
+        print(report)
     return 0
 
 
@@ -348,12 +263,26 @@ def _bench(arguments: argparse.Namespace) -> int:
     result = module.run(say=_say, **options)
     if arguments.output is not None:
         arguments.output.mkdir(parents=True, exist_ok=True)
-        (arguments.output / f"{arguments.name}.json").write_text(json.dumps(result, indent=1) + "\n")
+        written = {"options": {"name": arguments.name, **options}, "result": result}
+        (arguments.output / f"{arguments.name}.json").write_text(json.dumps(written, indent=1) + "\n")
     if arguments.json:
         _print_json(result)
     else:
         print(module.summary(result))
     return 0
+
+
+_VERBS = {
+    "demo": _demo,
+    "ingest": _ingest,
+    "ask": _ask,
+    "search": _search,
+    "info": _info,
+    "export": _export,
+    "encoder list": _encoder_list,
+    "encoder export": _encoder_export,
+    "bench": _bench,
+}
 
 
 # --- small parts -----------------------------------------------------------------------------------------------------
@@ -366,10 +295,13 @@ def _open(arguments: argparse.Namespace) -> Memory:
     return Memory.open(arguments.memory, encoder=encoder, mode="r")
 
 
-def _filters(arguments: argparse.Namespace) -> dict[str, Any]:
+def _filters(verb: str, arguments: argparse.Namespace) -> dict[str, Any]:
     filters: dict[str, Any] = {}
-    if arguments.start_s is not None or arguments.end_s is not None:
-        filters["between"] = (arguments.start_s or 0.0, float("inf") if arguments.end_s is None else arguments.end_s)
+    start_s, end_s = arguments.start_s, arguments.end_s
+    if start_s is not None or end_s is not None:
+        filters["between"] = (start_s or 0.0, float("inf") if end_s is None else end_s)
+        if filters["between"][0] > filters["between"][1]:
+            _usage(verb, f"--to must lie after --from, got {start_s:g} s and {end_s:g} s")
     if arguments.agent:
         filters["agents"] = arguments.agent
     if arguments.label:
@@ -379,43 +311,9 @@ def _filters(arguments: argparse.Namespace) -> dict[str, Any]:
     return filters
 
 
-def _time(text: str) -> float:
-    from placecell.clock import parse_time
-
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _size(text: str) -> int:
-    factor = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}.get(text[-1:].lower(), 1)
-    try:
-        value = int(float(text[:-1] if factor > 1 else text) * factor)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"a size is a number of bytes, or 512M, 2G, got {text!r}") from None
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"a size must be positive, got {text!r}")
-    return value
-
-
-def _near(text: str) -> tuple[tuple[float, float, float], float]:
-    try:
-        x, y, z, radius = (float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected X,Y,Z,R in metres, for example 2,0.9,-1,3; got {text!r}") from None
-    return (x, y, z), radius
-
-
-def _usage(message: str) -> int:
-    _say(f"usage: {message}; see placecell --help")
-    return 2
-
-
-def _version() -> str:
-    from placecell import __version__
-
-    return f"placecell {__version__}"
+def _usage(verb: str, message: str) -> None:
+    print(f"placecell {verb}: error: {message} (see placecell {verb} --help)", file=sys.stderr, flush=True)
+    raise SystemExit(2)
 
 
 def _print_json(value: object) -> None:

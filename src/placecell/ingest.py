@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import queue
-import threading
+import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,18 +20,23 @@ from typing import Any
 import numpy as np
 
 from placecell.clock import format_time
-from placecell.errors import VideoError
+from placecell.errors import PlacecellError, VideoError
 from placecell.memory.memory import Memory
 from placecell.perception.encoders import Encoder
 from placecell.perception.events import SceneTiler
 from placecell.perception.observation import Observation
 from placecell.perception.subtitles import Cue, find_sidecar, read_embedded, read_subtitles
 from placecell.perception.tiles import encode_moments
-from placecell.perception.video import Frame, Video
+from placecell.perception.video import Frame, Video, content_key
+from placecell.pipeline import Stopwatch, ahead, in_batches
 
-__all__ = ["IngestReport", "IngestSettings", "Progress", "ingest", "video_files"]
+__all__ = ["DAMAGED", "IngestReport", "IngestSettings", "Progress", "ingest", "place_of", "resident_mb", "video_files"]
 
-VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".flv", ".3gp"}
+DAMAGED = "damaged"  # label of moments whose picture did not decode cleanly
+
+_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".flv", ".3gp")
+_MAX_SAMPLES = 128  # of resident memory, in a report
+_SMALL_INPUT = 128  # pixels: encoders that read smaller pictures are cheap, and see little of a large view at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,52 +48,117 @@ class IngestSettings:
         start_s: Where in the video to begin, seconds.
         end_s: Where to stop; None is the end.
         subtitles: "auto" (a file beside the video, else an embedded track), "off", or a subtitle file.
+        tiles: Besides the whole view, vectors of overlapping tiles of 1/`tiles` of its width and height: 2 for 9 of
+            them, 3 for 25, 0 for none. None chooses 3 for views of more than 448 pixels where the encoder reads small
+            pictures, else 2.
         picture_side: Longest side, pixels, of the picture kept as evidence; 0 keeps none.
         batch_size: Moments encoded and committed together.
+
+    Raises:
+        ValueError: If a value is out of range.
     """
 
     every_s: float = 1.0
     start_s: float = 0.0
     end_s: float | None = None
     subtitles: str = "auto"
+    tiles: int | None = None
     picture_side: int = 320
-    batch_size: int = 32
+    batch_size: int = 16
 
     def __post_init__(self) -> None:
-        if not self.every_s > 0:
-            raise ValueError(f"every_s must be positive, got {self.every_s}")
-        if self.end_s is not None and self.end_s <= self.start_s:
-            raise ValueError(f"--to must lie after --from = {format_time(self.start_s)}, got {format_time(self.end_s)}")
+        if not 0 < self.every_s < float("inf"):
+            raise ValueError(f"seconds between moments must be positive, got {self.every_s}")
+        if not 0 <= self.start_s < float("inf"):
+            raise ValueError(f"the start must be finite and not negative, got {self.start_s}")
+        if self.end_s is not None and not self.end_s > self.start_s:
+            raise ValueError(
+                f"the end must lie after the start {format_time(self.start_s)}, got {format_time(self.end_s)}"
+            )
+        if self.tiles not in (None, 0, 2, 3):
+            raise ValueError(f"tiles must be 0, 2 or 3, got {self.tiles}")
+        if self.picture_side < 0 or self.batch_size < 1:
+            raise ValueError(
+                f"picture_side must not be negative and batch_size positive, got {self.picture_side}, {self.batch_size}"
+            )
 
     def key(self, content_key: str, encoder_name: str) -> str:
-        """Name of a run: the same content, encoder and sampling give the same key, whatever the file is called."""
-        sampling = [self.every_s, self.start_s, self.end_s, self.subtitles]
-        text = json.dumps([content_key, encoder_name, sampling], sort_keys=True)
+        """Name of a run: the same content, encoder and sampling give the same key, whatever the files are called.
+
+        Raises:
+            PlacecellError: If the subtitle file that was asked for does not exist.
+        """
+        words = self.subtitles if self.subtitles in ("auto", "off") else _content_key_of_words(Path(self.subtitles))
+        sampling = [self.every_s, self.start_s, self.end_s, words, self.tiles, self.picture_side]
+        text = json.dumps([content_key, encoder_name, sampling])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _content_key_of_words(path: Path) -> str:
+    """Name of a subtitle file's content.
+
+    Raises:
+        PlacecellError: If there is no such file.
+    """
+    if not path.is_file():
+        raise PlacecellError(f"no such subtitle file: {path}")
+    return content_key(path)
 
 
 @dataclass(slots=True)
 class IngestReport:
-    """What one video gave."""
+    """What one video gave.
+
+    Attributes:
+        source: The video file.
+        agent_id: Under which name its records stand in the memory.
+        state: "done", or "unchanged" if it was in the memory already.
+        duration_s: Length of the video.
+        num_moments: Moments in the memory, those of earlier, interrupted runs included.
+        num_texts: Subtitle cues, likewise.
+        num_events: Events that the moments were cut into, likewise.
+        num_vectors: Vectors of each moment: 1 for the whole view, and one of each tile.
+        resumed_at_s: Where in the video this run went on from; None for the beginning.
+        seconds: How long this run took.
+        times_real_time: Seconds of video per second of this run.
+        plan: How the video was read, and why so.
+        damage: Spans `(from_s, to_s)` that did not decode cleanly.
+        stage_seconds: What this run spent decoding, encoding and writing; they overlap.
+        notes: Lines for people.
+        rss_mb: `(seconds of video, resident megabytes)` over the run; at most 128 samples.
+    """
 
     source: str
     agent_id: str
-    state: str  # "ready", "unchanged" (was in already) or "empty"
+    state: str = "done"
     duration_s: float = 0.0
     num_moments: int = 0
     num_texts: int = 0
     num_events: int = 0
+    num_vectors: int = 0
     resumed_at_s: float | None = None
     seconds: float = 0.0
     times_real_time: float = 0.0
     plan: str = ""
+    damage: list[tuple[float, float]] = field(default_factory=list)
+    stage_seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    rss_mb: list[tuple[float, float]] = field(default_factory=list)  # (seconds of video, resident megabytes)
+    rss_mb: list[tuple[float, float]] = field(default_factory=list)
+
+    def summary(self, memory: str | Path = "the memory") -> str:
+        """The report in one line."""
+        if self.state == "unchanged":
+            return f"{self.source}: is in {memory} already ({self.num_moments} moments), nothing to do"
+        onward = "" if self.resumed_at_s is None else f", went on from {format_time(self.resumed_at_s)}"
+        return (
+            f"{self.source}: {self.num_moments} moments, {self.num_texts} texts, {self.num_events} events "
+            f"in {self.seconds:.1f} s ({self.times_real_time:.0f} x real time){onward}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands, for a progress bar."""
+    """Where a run stands, for a progress bar; all in seconds of the video."""
 
     source: str
     at_s: float
@@ -98,7 +167,7 @@ class Progress:
 
 
 def video_files(source: Path) -> list[Path]:
-    """The video itself, or the videos of a folder, sorted by path.
+    """The video itself, or the videos of a folder and the folders in it, sorted by path.
 
     Raises:
         VideoError: If there is no such file, or the folder holds no video.
@@ -107,9 +176,9 @@ def video_files(source: Path) -> list[Path]:
         raise VideoError(f"no such file or folder: {source}")
     if not source.is_dir():
         return [source]
-    found = sorted(path for path in source.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+    found = sorted(path for path in source.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
     if not found:
-        raise VideoError(f"no video in {source}: looked for {', '.join(sorted(VIDEO_SUFFIXES))}")
+        raise VideoError(f"no video in {source}: looked for {', '.join(_SUFFIXES)}")
     return found
 
 
@@ -120,6 +189,8 @@ def ingest(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> IngestReport:
     """Write what one video shows and says into `memory`; go on where an earlier run stopped.
+
+    A video that is in already, under whatever name, is not opened again.
 
     Raises:
         VideoError: If the file is missing, is no video, or holds no frame that decodes.
@@ -133,109 +204,187 @@ def ingest(
     settings = settings or IngestSettings()
     path = Path(source)
     began = time.perf_counter()
-    with Video.open(path) as video:
-        key = settings.key(video.info.content_key, memory.encoder_name)
-        state = _read_journal(memory, key)
-        agent_id = state.get("agent_id") or f"{path.stem.replace('/', '_') or 'video'}-{key[:8]}"
-        report = IngestReport(source=str(path), agent_id=agent_id, state="ready", duration_s=video.info.duration_s)
-        if state.get("done"):
-            report.state = "unchanged"
-            report.seconds = time.perf_counter() - began
-            return report
-        run = _Run(video, path, memory, settings, key, agent_id, state, report, on_progress)
-        run.go()
+    key = settings.key(content_key(path), memory.encoder_name or memory.encoder.name)
+    state = _State.read(memory, key, path)
+    where = _readable(os.path.abspath(path))
+    report = IngestReport(source=str(path), agent_id=state.agent_id)
+    if state.is_done:
+        report.state = "unchanged"
+        if memory.journal(_place_key(state.agent_id)) != where:  # it was moved: clips are cut out of where it is now
+            memory.observe_many((), journal={_place_key(state.agent_id): where})
+    else:
+        with Video.open(path) as video:
+            _Run(video, where, memory, settings, key, state, report, on_progress).go()
+    state.tell(report)
     report.seconds = time.perf_counter() - began
-    covered = (report.duration_s if settings.end_s is None else min(settings.end_s, report.duration_s)) - (
-        report.resumed_at_s or settings.start_s
-    )
-    report.times_real_time = max(covered, 0.0) / max(report.seconds, 1e-9)
+    if report.state == "done":
+        begin_s = settings.start_s if report.resumed_at_s is None else report.resumed_at_s
+        end_s = report.duration_s if settings.end_s is None else min(settings.end_s, report.duration_s)
+        report.times_real_time = max(end_s - begin_s, 0.0) / max(report.seconds, 1e-9)
     return report
 
 
+def place_of(memory: Memory, agent_id: str, source: str) -> str:
+    """Path of the video of a record: where it was last ingested from, else its `source`."""
+    return str(memory.journal(_place_key(agent_id)) or source)
+
+
+def _place_key(agent_id: str) -> str:
+    return f"place:{agent_id}"
+
+
+@dataclass(slots=True)
+class _State:
+    """What an interrupted run needs to go on; stored with every batch, in the same transaction."""
+
+    agent_id: str
+    is_done: bool = False
+    duration_s: float = 0.0
+    num_moments: int = 0
+    num_texts: int = 0
+    num_events: int = 0
+    num_vectors: int = 0
+    batch_s: float | None = None  # first moment of the batch that holds the next one: batches are cut alike again,
+    next_s: float | None = None  # as an encoder's last bits may depend on what it encodes together
+    told_s: float = -1.0  # subtitles that begin up to here are in
+    tiler: dict[str, Any] | None = None
+    damage: list[list[float]] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, memory: Memory, key: str, path: Path) -> _State:
+        stored = memory.journal(f"ingest:{key}")
+        return cls(agent_id=f"{_readable(path.stem)}-{key[:8]}") if stored is None else cls(**stored)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def tell(self, report: IngestReport) -> None:
+        for name in ("duration_s", "num_moments", "num_texts", "num_events", "num_vectors"):
+            setattr(report, name, getattr(self, name))
+        report.damage = [(a, b) for a, b in self.damage]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pending:
+    """A moment about which the event detector has not decided yet, and where to go on if it is the next one."""
+
+    moment: Observation
+    batch_s: float
+    tiler: dict[str, Any]  # the detector before it
+
+
 class _Run:
-    """One pass over one video. Moments wait in `pending` until the event detector has decided about them."""
+    """One pass over one video: a thread decodes, a thread encodes, and this one cuts into events and writes."""
 
     def __init__(
         self,
         video: Video,
-        path: Path,
+        where: str,
         memory: Memory,
         settings: IngestSettings,
         key: str,
-        agent_id: str,
-        state: dict[str, Any],
+        state: _State,
         report: IngestReport,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
-        self.video, self.memory, self.settings, self.key, self.agent_id = video, memory, settings, key, agent_id
-        self.report, self.on_progress, self.path = report, on_progress, path
+        self.video, self.where, self.memory, self.settings, self.key = video, where, memory, settings, key
+        self.state, self.report, self.on_progress = state, report, on_progress
         self.encoder: Encoder = memory.encoder
         self.tiler = SceneTiler()
-        if "tiler" in state:
-            self.tiler.load_state_dict(state["tiler"])
-        self.next_s: float = state.get("next_s", settings.start_s)
-        if self.next_s > settings.start_s:
-            report.resumed_at_s = self.next_s
-        self.end_s = settings.end_s if settings.end_s is not None else float("inf")
-        self.cues = deque(cue for cue in self._cues() if self.next_s <= cue.start_s < self.end_s)
-        self.pending: deque[tuple[dict[str, Any], Observation]] = deque()  # (detector before it, moment)
+        self.end_s = float("inf") if settings.end_s is None else settings.end_s
+        if state.next_s is not None:
+            report.resumed_at_s = state.next_s
+            self.tiler.load_state_dict(state.tiler or {})
+            video.damage.extend((a, b) for a, b in state.damage if (a, b) not in video.damage)
+        self.cues = deque(c for c in self._cues() if settings.start_s <= c.start_s < self.end_s)
+        while self.cues and self.cues[0].start_s <= state.told_s:
+            self.cues.popleft()
+        self.pending: deque[_Pending] = deque()
         self.boundaries: set[float] = set()
+        self.watch = Stopwatch()
 
     def go(self) -> None:
-        report, settings = self.report, self.settings
-        plan = self.video.plan(settings.every_s, start_s=self.next_s, end_s=settings.end_s)
-        report.plan = f"{plan.kind}: {plan.reason}"
-        size = _working_size(self.video.info.width, self.video.info.height, self.encoder.image_size)
-        last_s = None
-        for frames in _batches(self.video.frames(plan, size=size), settings.batch_size):
-            vectors = encode_moments(self.encoder, [frame.rgb for frame in frames])
-            for frame, vector in zip(frames, vectors, strict=True):
-                self._push(frame, vector)
-            last_s = frames[-1].stamp_s
-            self._commit(final=False)
-            self._tell(last_s)
+        state, settings = self.state, self.settings
+        begin_s = settings.start_s if state.batch_s is None else state.batch_s
+        plan = self.video.plan(settings.every_s, start_s=begin_s, end_s=settings.end_s)
+        self.report.plan = f"{plan.kind}: {plan.reason}"
+        state.duration_s = self.video.info.duration_s
+        scales, size = _tiling(settings, self.video.display_size, self.encoder.image_size)
+        frames = self.watch.each("decode", self.video.frames(plan, size=size))
+        encoded = self._encoded(ahead(in_batches(frames, settings.batch_size)), scales)
+        for batch in ahead(encoded):
+            self.watch.timed("write", self._take, batch)
+            self._progress(batch[-1][0].stamp_s)
         self.boundaries.update(self.tiler.flush())
-        self._commit(final=True)
-        if self.video.damage:
-            report.notes.extend(self.video.damage_lines())
-        if last_s is None and report.resumed_at_s is None and not report.num_texts:
-            raise VideoError(f"no frame between {format_time(settings.start_s)} and the end decodes in {self.path}")
-        self._tell(self.video.info.duration_s)
+        self.watch.timed("write", self._commit, True)
+        if not (state.num_moments or state.num_texts):
+            raise VideoError(f"{self.video.path}: no frame decodes {_span(settings)}")
+        if not state.num_moments:
+            self.report.notes.append(f"{self.video.path}: no frame decodes {_span(settings)}; its words are kept")
+        self.report.notes += self.video.damage_lines()
+        self.report.stage_seconds = {stage: round(took, 3) for stage, took in self.watch.seconds.items()}
+        self._progress(state.duration_s)
 
-    def _push(self, frame: Frame, vectors: np.ndarray) -> None:
+    def _encoded(
+        self, batches: Generator[list[Frame], None, None], scales: Sequence[int]
+    ) -> Iterator[list[tuple[Frame, np.ndarray]]]:
+        try:
+            for frames in batches:
+                pictures = [frame.rgb for frame in frames]
+                vectors = self.watch.timed("encode", encode_moments, self.encoder, pictures, scales)
+                yield list(zip(frames, vectors, strict=True))
+        finally:
+            batches.close()  # stops its thread
+
+    def _take(self, batch: list[tuple[Frame, np.ndarray]]) -> None:
+        for frame, vectors in batch:
+            if self.state.next_s is None or frame.stamp_s >= self.state.next_s:  # else in already
+                self._push(frame, vectors, batch[0][0].stamp_s)
+        self._commit(is_last=False)
+
+    def _push(self, frame: Frame, vectors: np.ndarray, batch_s: float) -> None:
         before = self.tiler.state_dict()
-        self.boundaries.update(self.tiler.push(frame.stamp_s, vectors[0]))
+        if not frame.is_damaged:  # grey blocks are no new scene
+            self.boundaries.update(self.tiler.push(frame.stamp_s, vectors[0]))
+        end_s = min(frame.stamp_s + self.settings.every_s, self.state.duration_s, self.end_s)
         moment = Observation(
             stamp_s=frame.stamp_s,
-            end_s=frame.stamp_s + self.settings.every_s,
-            agent_id=self.agent_id,
+            end_s=max(frame.stamp_s, end_s),
+            agent_id=self.state.agent_id,
             rgb=_shrunk(frame.rgb, self.settings.picture_side) if self.settings.picture_side else None,
             embeddings=vectors,
-            source=str(self.path),
+            labels=(DAMAGED,) if frame.is_damaged else (),
+            source=self.where,
         )
-        self.pending.append((before, moment))
+        self.pending.append(_Pending(moment, batch_s, before))
+        self.state.num_vectors = len(vectors)
 
-    def _commit(self, final: bool) -> None:
+    def _commit(self, is_last: bool) -> None:
         """Write the moments that the detector has decided about, and the words said up to them, in one transaction."""
-        keep = 0 if final else self.tiler.lookahead
+        state = self.state
+        keep = 0 if is_last else self.tiler.lookahead
         ready: list[Observation] = []
         while len(self.pending) > keep:
-            _, moment = self.pending.popleft()
-            is_start = moment.stamp_s in self.boundaries
+            moment = self.pending.popleft().moment
+            is_start = moment.stamp_s in self.boundaries or not state.num_moments
             self.boundaries.discard(moment.stamp_s)
             self._take_cues(ready, moment.stamp_s)
             ready.append(_marked(moment, is_start))
-            self.report.num_events += is_start
-            self.report.num_moments += 1
-        if final:
+            state.num_events += is_start
+            state.num_moments += 1
+        if is_last:
             self._take_cues(ready, self.end_s)
-        if not ready and not final:
+        if not ready and not is_last:
             return
-        state: dict[str, Any] = {"agent_id": self.agent_id, "source": str(self.path), "done": final}
+        state.is_done = is_last and bool(state.num_moments or state.num_texts)
+        state.damage = [[a, b] for a, b in self.video.damage]
         if self.pending:
-            before, moment = self.pending[0]
-            state.update(next_s=moment.stamp_s, tiler=before)
-        self.memory.observe_many(ready, journal={f"ingest:{self.key}": json.dumps(state)})
+            state.batch_s, state.next_s = self.pending[0].batch_s, self.pending[0].moment.stamp_s
+            state.tiler = self.pending[0].tiler
+        if is_last:
+            state.batch_s = state.tiler = None
+        journal = {f"ingest:{self.key}": state.to_dict(), _place_key(state.agent_id): self.where}
+        self.memory.observe_many(ready, journal=journal)
 
     def _take_cues(self, ready: list[Observation], up_to_s: float) -> None:
         while self.cues and self.cues[0].start_s <= up_to_s:
@@ -244,38 +393,38 @@ class _Run:
                 Observation(
                     stamp_s=cue.start_s,
                     end_s=cue.end_s,
-                    agent_id=self.agent_id,
+                    agent_id=self.state.agent_id,
                     text=cue.text,
-                    source=str(self.path),
+                    source=self.where,
                 )
             )
-            self.report.num_texts += 1
+            self.state.num_texts += 1
+        if np.isfinite(up_to_s):
+            self.state.told_s = max(self.state.told_s, up_to_s)
 
     def _cues(self) -> Sequence[Cue]:
         wanted = self.settings.subtitles
         if wanted == "off":
             return ()
-        sidecar = find_sidecar(self.path) if wanted == "auto" else Path(wanted)
+        sidecar = find_sidecar(self.video.path) if wanted == "auto" else Path(wanted)
         if sidecar is not None:
             subtitles = read_subtitles(sidecar)
         elif self.video.info.subtitle_tracks:
-            subtitles = read_embedded(self.path)
+            subtitles = read_embedded(self.video.path)
         else:
             return ()
         if subtitles.skipped:
-            self.report.notes.append(f"subtitles: {len(subtitles.skipped)} broken rows skipped in {sidecar or self.path}")
+            self.report.notes.append(f"{sidecar or self.video.path}: {subtitles.skipped_line}")
         return subtitles.cues
 
-    def _tell(self, at_s: float) -> None:
-        self.report.rss_mb.append((round(at_s, 3), round(resident_mb(), 1)))
+    def _progress(self, at_s: float) -> None:
+        samples = self.report.rss_mb
+        if len(samples) >= _MAX_SAMPLES:
+            del samples[1::2]
+        samples.append((round(at_s, 3), round(resident_mb(), 1)))
         if self.on_progress is not None:
-            end_s = min(self.end_s, self.video.info.duration_s)
-            self.on_progress(Progress(str(self.path), min(at_s, end_s), self.settings.start_s, end_s))
-
-
-def _read_journal(memory: Memory, key: str) -> dict[str, Any]:
-    text = memory.journal(f"ingest:{key}")
-    return {} if text is None else dict(json.loads(text))
+            end_s = min(self.end_s, self.state.duration_s)
+            self.on_progress(Progress(str(self.video.path), min(at_s, end_s), self.settings.start_s, end_s))
 
 
 def _marked(moment: Observation, is_start: bool) -> Observation:
@@ -283,10 +432,28 @@ def _marked(moment: Observation, is_start: bool) -> Observation:
     return moment
 
 
-def _working_size(width: int, height: int, image_size: int) -> tuple[int, int]:
-    """Frame size whose half-size tiles still fill the encoder: twice its input on the short side, never enlarged."""
-    scale = min(1.0, 2 * image_size / min(width, height))
-    return max(2, round(width * scale)), max(2, round(height * scale))
+def _readable(name: str) -> str:
+    """A file's name as text that can be stored: bytes that are no UTF-8 become question marks."""
+    return name.encode("utf-8", "replace").decode()
+
+
+def _span(settings: IngestSettings) -> str:
+    end = "the end" if settings.end_s is None else format_time(settings.end_s)
+    return f"between {format_time(settings.start_s)} and {end}"
+
+
+def _tiling(
+    settings: IngestSettings, display_size: tuple[int, int], image_size: int
+) -> tuple[tuple[int, ...], tuple[int, int]]:
+    """Scales of the tiles, and the size to decode to: what fills the encoder with the smallest tile, never enlarged."""
+    width, height = display_size
+    scale = settings.tiles
+    if scale is None:
+        scale = 3 if max(width, height) > 448 and image_size < _SMALL_INPUT else 2
+    factor = min(1.0, max(scale, 1) * image_size / min(width, height))
+    if settings.picture_side:  # the picture that is kept is made of the same frame
+        factor = max(factor, min(1.0, settings.picture_side / max(width, height)))
+    return (scale,) if scale else (), (max(2, round(width * factor)), max(2, round(height * factor)))
 
 
 def _shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
@@ -300,46 +467,6 @@ def _shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
 
 
-def _batches(frames: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
-    """Lists of up to `size` frames, decoded in a second thread while the caller encodes; at most three wait."""
-    waiting: queue.Queue[list[Frame] | BaseException | None] = queue.Queue(maxsize=3)
-    stop = threading.Event()
-
-    def put(item: list[Frame] | BaseException | None) -> None:
-        while not stop.is_set():
-            try:
-                return waiting.put(item, timeout=0.2)
-            except queue.Full:
-                continue
-
-    def decode() -> None:
-        try:
-            batch: list[Frame] = []
-            for frame in frames:
-                if stop.is_set():
-                    return
-                batch.append(frame)
-                if len(batch) == size:
-                    put(batch)
-                    batch = []
-            if batch:
-                put(batch)
-            put(None)
-        except BaseException as error:  # handed to the caller, who raises it
-            put(error)
-
-    thread = threading.Thread(target=decode, name="placecell-decode", daemon=True)
-    thread.start()
-    try:
-        while (item := waiting.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        thread.join()
-
-
 def resident_mb() -> float:
     """Resident memory of this process in megabytes (its peak where the system does not tell the present value)."""
     try:
@@ -348,6 +475,4 @@ def resident_mb() -> float:
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    import os
-
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

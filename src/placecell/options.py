@@ -1,0 +1,233 @@
+"""What can be typed on the command line: the verbs, their options, and how values are read."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+__all__ = ["BENCHMARKS", "Verb", "build_parser"]
+
+BENCHMARKS = ("recall", "ingest", "localise", "write", "decode")
+Verb = Callable[[argparse.Namespace], int]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without repeating the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        line = " ".join(message.split())
+        print(f"{self.prog}: error: {line} (see {self.prog} --help)", file=sys.stderr, flush=True)
+        raise SystemExit(2)
+
+
+def build_parser(verbs: Mapping[str, Verb], version: str) -> argparse.ArgumentParser:
+    """The parser of `placecell`; parsing sets `run` to the function of the verb.
+
+    Args:
+        verbs: The function of each verb, such as "ingest" or "encoder list".
+        version: What `--version` prints.
+    """
+    parser = _Parser(
+        prog="placecell",
+        description="The episodic memory of embodied agents and of long videos.",
+        epilog="example:\n  placecell ingest walk.mp4 --memory walk.memory\n"
+        '  placecell ask walk.memory "when did I see the red mug?"',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=version)
+    group = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+
+    def verb(name: str, help: str, example: str, among: Any = group) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = among.add_parser(
+            name.split()[-1],
+            help=help,
+            description=help[0].upper() + help[1:] + ".",
+            epilog=f"example:\n  placecell {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name in verbs:
+            made.set_defaults(run=verbs[name])
+        return made
+
+    _demo(verb("demo", "walk a house, remember it, ask it, write a report with pictures", "demo --output runs/demo"))
+    _ingest(verb("ingest", "put a video, or a folder of videos, into a memory", "ingest walk.mp4 --memory walk.memory"))
+    _ask(
+        verb(
+            "ask",
+            "answer a question, with evidence, or say that nothing matches",
+            'ask walk.memory "where is the sofa?" --thumbs evidence',
+        )
+    )
+    _search(
+        verb(
+            "search", "show the moments that match a text or a picture", 'search walk.memory "red mug" --clips evidence'
+        )
+    )
+    info = verb("info", "say what a memory holds", "info walk.memory")
+    _memory(info)
+    _json(info)
+    export = verb(
+        "export", "write a memory's records as JSON lines, CSV or subtitles", "export walk.memory --format srt"
+    )
+    _memory(export)
+    export.add_argument("--format", choices=("jsonl", "csv", "srt", "vtt"), default="jsonl", help="default jsonl")
+    export.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+    encoder = verb("encoder", "list encoders, or export a torch-free copy of an open_clip model", "encoder list")
+    actions = encoder.add_subparsers(dest="action", metavar="ACTION", required=True)
+    _json(verb("encoder list", "show the encoders that can be used here", "encoder list --json", actions))
+    _encoder_export(
+        verb(
+            "encoder export",
+            "write an open_clip model as ONNX, with a parity report",
+            "encoder export ViT-B-32 vit.onnx --pretrained laion2b_s34b_b79k --int8",
+            actions,
+        )
+    )
+    _bench(verb("bench", "run a benchmark with its peers in one call", "bench recall --rows 100000 --json"))
+    return parser
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=Path, default=Path("runs/demo"), metavar="DIR", help="where the report goes")
+    parser.add_argument("--seed", type=int, default=7, help="house and walk (default 7)")
+    _json(parser)
+
+
+def _ingest(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("source", type=Path, metavar="SOURCE", help="video file or folder of videos")
+    add("--memory", type=Path, required=True, metavar="DIR", help="the memory's folder, made if absent")
+    add("--every", type=_pace, default=1.0, metavar="S", help="seconds between kept moments (default 1)")
+    add("--from", dest="start_s", type=_time, default=0.0, metavar="TIME", help="begin here (s, MM:SS or HH:MM:SS)")
+    add("--to", dest="end_s", type=_time, metavar="TIME", help="stop here")
+    add("--subtitles", default="auto", metavar="FILE", help="auto, off, or an .srt or .vtt file (default auto)")
+    add(
+        "--tiles",
+        type=int,
+        choices=(0, 2, 3),
+        help="also remember tiles of 1/2 or 1/3 of the view's sides, so that small things are found; 0 for none "
+        "(default: 2, or 3 for large views and an encoder of small pictures)",
+    )
+    add("--max-bytes", type=_size, metavar="N", help="byte budget of the memory, e.g. 2G; the oldest pictures go first")
+    _encoder(parser)
+    _json(parser)
+
+
+def _ask(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    _memory(parser)
+    add("question", type=_words, help="for example: when did I see the red mug?")
+    add("--choices", nargs="+", metavar="TEXT", help="answer by one of these")
+    add("--chat-url", metavar="URL", help="let an OpenAI-compatible server answer from the same evidence")
+    add("--chat-model", metavar="NAME", default="default", help="the model to ask that server for")
+    _evidence(parser)
+
+
+def _search(parser: argparse.ArgumentParser) -> None:
+    _memory(parser)
+    parser.add_argument("text", nargs="?", type=_words, help="what to look for")
+    parser.add_argument("--image", type=Path, metavar="FILE", help="look for what this picture shows")
+    _evidence(parser)
+
+
+def _encoder_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="an open_clip model name, e.g. ViT-B-32")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder to write")
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument("--pretrained", metavar="TAG", help="an open_clip tag, e.g. laion2b_s34b_b79k")
+    weights.add_argument("--checkpoint", type=Path, metavar="FILE", help="a local checkpoint")
+    parser.add_argument("--int8", action="store_true", help="quantise the matrix products to int8")
+    _json(parser)
+
+
+def _bench(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--rows", type=_count, metavar="N", help="recall, write: size of the stream")
+    parser.add_argument("--peers", nargs="*", metavar="NAME", help="only these peers (default: all that are installed)")
+    parser.add_argument("--seed", type=int, default=0, help="default 0")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="also write the result and its configuration here")
+    _json(parser)
+
+
+def _memory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("memory", type=Path, metavar="DIR", help="a memory's folder")
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _encoder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--encoder",
+        default="auto",
+        metavar="NAME",
+        help="auto (the memory's own), builtin, an export's folder, open_clip:MODEL/TAG, or hf-hub:NAME (default auto)",
+    )
+
+
+def _evidence(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--top", type=_count, default=5, metavar="K", help="rows of evidence (default 5)")
+    add("--from", dest="start_s", type=_time, metavar="TIME", help="only from here (s, MM:SS or HH:MM:SS)")
+    add("--to", dest="end_s", type=_time, metavar="TIME", help="only up to here")
+    add("--agent", action="append", metavar="NAME", help="only this agent or video; may be repeated")
+    add("--label", action="append", metavar="NAME", help="only records with this label; may be repeated")
+    add("--near", type=_near, metavar="X,Y,Z,R", help="only within R metres of a point")
+    add("--thumbs", type=Path, metavar="DIR", help="write a picture of each row of evidence here")
+    add("--clips", type=Path, metavar="DIR", help="cut a clip of each row out of its video")
+    _encoder(parser)
+    _json(parser)
+
+
+# --- how values are read ---------------------------------------------------------------------------------------------
+
+
+def _time(text: str) -> float:
+    from placecell.clock import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _pace(text: str) -> float:
+    value = _time(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"expected more than 0 seconds, got {text!r}")
+    return value
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty: say what to look for")
+    return text
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    factor = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}.get(text[-1:].lower(), 1)
+    try:
+        value = int(float(text[:-1] if factor > 1 else text) * factor)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"a size is a number of bytes, or 512M, 2G, got {text!r}") from None
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"a size must be positive, got {text!r}")
+    return value
+
+
+def _near(text: str) -> tuple[tuple[float, float, float], float]:
+    try:
+        x, y, z, radius = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected X,Y,Z,R in metres, for example 2,0.9,-1,3; got {text!r}") from None
+    return (x, y, z), radius
