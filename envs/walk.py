@@ -49,7 +49,7 @@ def film(
     Example:
         >>> env = HouseEnv(seed=3, resolution=(8, 8))
         >>> _ = env.reset(seed=0)
-        >>> [round(frame.stamp_s, 1) for frame in film(env, [2], Camera(32, 24), fps=4)]
+        >>> [round(frame.stamp_s, 1) for frame in film(env, [2], Camera(32, 24), fps=4.0)]
         [0.0, 0.2, 0.5]
     """
     per_action = max(1, round(fps * action_s))
