@@ -10,8 +10,9 @@ from placecell.memory.budget import Eviction, FirstIn, chosen
 from placecell.memory.database import PAGE_BYTES
 from placecell.memory.holdings import Holdings
 from placecell.memory.log import Log
+from placecell.memory.records import Record
 
-__all__ = ["MIN_BYTES", "Budget", "folder_bytes"]
+__all__ = ["MIN_BYTES", "Budget", "folder_bytes", "record_bytes"]
 
 MIN_BYTES = 1 << 20  # the empty tables alone take a fifth of this
 _SLACK = 0.1  # how far below the cap one round of forgetting goes, so that rounds are rare
@@ -21,6 +22,13 @@ _ROUNDS = 64
 def folder_bytes(folder: Path) -> int:
     """Bytes of all the files in `folder` and the folders in it."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def record_bytes(record: Record) -> int:
+    """About how many bytes a record takes in the log."""
+    vectors = [record.embeddings, record.text_embedding, record.pose]
+    words = len(record.text) + len(record.source) + sum(map(len, record.labels))
+    return 100 + 4 * words + sum(array.nbytes for array in vectors if array is not None)
 
 
 class Budget:

@@ -141,7 +141,14 @@ class Home:
 
     def _check(self, role: Role) -> None:
         encoder, owner = self._encoders[role], self.owner(role)
-        if encoder is None or isinstance(encoder, str) or owner is None:
+        if encoder is None or owner is None:
+            return
+        if isinstance(encoder, str):
+            if _is_surely_another(encoder, owner):  # nothing need be loaded, or fetched, to know
+                raise EncoderMismatchError(
+                    f"{self._where()} belongs to {_words(role)} {owner.name!r} ({owner.dim} numbers), "
+                    f"not to {encoder!r}: leave the encoder out to use its own, or ingest into another folder"
+                )
             return
         if (encoder.name, encoder.dim) != (owner.name, owner.dim):
             raise EncoderMismatchError(
@@ -220,6 +227,16 @@ class Home:
 
 def _words(role: str) -> str:
     return role.replace("_", " ")
+
+
+def _is_surely_another(wanted: str, owner: EncoderName) -> bool:
+    """Whether an encoder's name alone shows that it is not the one that made the vectors."""
+    if wanted == "auto":
+        return False
+    if wanted.startswith("open_clip:"):
+        model = wanted.partition("/")[0]
+        return owner.name.partition("@")[0].partition("/")[0] != model
+    return wanted == "builtin" and bool(owner.spec) and owner.spec != "builtin"
 
 
 def _spec_of(encoder: Any) -> str:

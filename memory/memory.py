@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
-import math
 import threading
 import time
 import weakref
@@ -18,10 +16,11 @@ from placecell.memory.answers import Answers
 from placecell.memory.budget import Eviction, Gate
 from placecell.memory.exchange import delta_since, fresh_records
 from placecell.memory.folder import LOG
-from placecell.memory.forgetting import Budget, folder_bytes
+from placecell.memory.forgetting import Budget, folder_bytes, record_bytes
 from placecell.memory.holdings import Holdings
 from placecell.memory.home import Home
 from placecell.memory.intake import Intake
+from placecell.memory.listing import listed
 from placecell.memory.log import Log
 from placecell.memory.pictures import from_jpeg
 from placecell.memory.queries import Query
@@ -250,7 +249,7 @@ class Memory:
     ) -> None:
         """Make room, write, fold."""
         if self._budget.max_bytes is not None:
-            size = sum(map(_size, records)) + sum(map(len, (pictures or {}).values()))
+            size = sum(map(record_bytes, records)) + sum(map(len, (pictures or {}).values()))
             self._budget.admit(size)
         self._log.append(records, pictures, journal, is_local)
         self._answers.fold(records)
@@ -345,7 +344,8 @@ class Memory:
     # --- reading ------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self._log)
+        with self._mutex:
+            return len(self._log)
 
     def get(self, record_id: RecordId) -> Record:
         """The record with this id.
@@ -393,11 +393,13 @@ class Memory:
 
     def agents(self) -> tuple[str, ...]:
         """Names of the agents that have records here, sorted."""
-        return self._log.agents()
+        with self._mutex:
+            return self._log.agents()
 
     def version(self) -> dict[str, int]:
         """The version vector: for each agent the last record of the unbroken run from 1."""
-        return self._log.version()
+        with self._mutex:
+            return self._log.version()
 
     def records(
         self,
@@ -414,24 +416,7 @@ class Memory:
             as_of: The memory as it was at this stamp: later records, and later retractions, do not count.
             include_retracted: Also give what was retracted, and the retractions themselves.
         """
-        lo, hi = (-math.inf, math.inf) if between is None else between
-        limit = math.inf if as_of is None else as_of
-        names = self.agents() if agents is None else [name for name in sorted(set(agents)) if name in self.agents()]
-
-        def of(name: str) -> Iterator[Record]:
-            for record in self._log.scan(name, 1 if lo <= 0 else self._log.first_seq_from(name, lo)):
-                if record.kind != "retraction" and record.stamp_s > min(hi, limit):
-                    if include_retracted:
-                        continue  # a retraction may be stamped earlier than what stands before it
-                    return
-                if not lo <= record.stamp_s <= min(hi, limit):
-                    continue
-                if include_retracted or (
-                    record.kind != "retraction" and self._answers.retractions.holds(record.record_id, as_of)
-                ):
-                    yield record
-
-        yield from heapq.merge(*(of(name) for name in names), key=lambda r: (r.stamp_s, r.agent_id, r.seq))
+        return listed(self._log, self._answers.retractions, between, agents, as_of, include_retracted)
 
     def journal(self, key: str) -> Any:
         """The value that `observe_many(..., journal=...)` last stored under `key`, or None."""
@@ -478,13 +463,6 @@ def _as_id(record_id: RecordId) -> RecordId:
 
 def _ids(records: Iterable[Record]) -> set[RecordId]:
     return {record.record_id for record in records}
-
-
-def _size(record: Record) -> int:
-    """About how many bytes a record takes in the log."""
-    vectors = [record.embeddings, record.text_embedding, record.pose]
-    words = len(record.text) + len(record.source) + sum(map(len, record.labels))
-    return 100 + 4 * words + sum(array.nbytes for array in vectors if array is not None)
 
 
 def _release(log: Log, home: Home) -> None:

@@ -190,6 +190,8 @@ def test_vectors_of_two_encoders_never_meet(tmp_path):
         memory.observe(Observation(0.0, rgb=plain_image("red")))
     with pytest.raises(EncoderMismatchError, match="'hash-64'.*'other-64'.*another folder"):
         Memory.open(tmp_path / "m", HashEncoder(name="other"))
+    with pytest.raises(EncoderMismatchError, match="not to 'open_clip:ViT-B-32'.*leave the encoder out"):
+        Memory.open(tmp_path / "m", "open_clip:ViT-B-32")
     with Memory.open(tmp_path / "m", HashEncoder()) as memory, Memory(HashEncoder(name="other")) as other:
         other.observe(Observation(0.0, "b", rgb=plain_image("red")))
         for attempt in (
