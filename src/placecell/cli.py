@@ -12,7 +12,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from placecell.options import build_parser
@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from placecell.errors import PlacecellError
 
     try:
-        code = int(arguments.run(arguments) or 0)
+        with _quiet_libraries():
+            code = int(arguments.run(arguments) or 0)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -63,6 +64,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 _STOPPED = {"ingest": "stopped; what was written is kept, and the same command goes on from there"}
+
+
+@contextlib.contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep what libraries log (retries of downloads, above all) out of the messages to people."""
+    import logging
+
+    before = logging.root.manager.disable
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _drop_output() -> None:
@@ -194,10 +209,9 @@ def _search(arguments: argparse.Namespace) -> int:
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    from placecell.memory.memory import Memory
     from placecell.output import memory_summary, summary_lines
 
-    with Memory.open(arguments.memory, mode="r") as memory:
+    with _open(arguments) as memory:
         summary = memory_summary(memory)
     if arguments.json:
         _print_json(summary)
@@ -208,10 +222,9 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from placecell.memory.memory import Memory
     from placecell.output import export_lines, write_lines
 
-    with Memory.open(arguments.memory, mode="r") as memory:
+    with _open(arguments) as memory:
         lines = export_lines(memory, arguments.format)
         if arguments.output is None:
             for line in lines:
@@ -289,9 +302,13 @@ _VERBS = {
 
 
 def _open(arguments: argparse.Namespace) -> Memory:
+    from placecell.errors import PlacecellError
     from placecell.memory.memory import Memory
 
-    encoder = None if arguments.encoder == "auto" else arguments.encoder  # None: the one that the memory was made with
+    if not arguments.memory.exists():
+        raise PlacecellError(f"no memory at {arguments.memory}: make one by placecell ingest VIDEO --memory DIR")
+    encoder = getattr(arguments, "encoder", "auto")
+    encoder = None if encoder == "auto" else encoder  # None: the one that the memory was made with
     return Memory.open(arguments.memory, encoder=encoder, mode="r")
 
 

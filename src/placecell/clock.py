@@ -33,7 +33,7 @@ def parse_time(text: str) -> float:
     return seconds
 
 
-def format_time(stamp_s: float) -> str:
+def format_time(stamp_s: float | int) -> str:
     """`HH:MM:SS.mmm`; hours are always there, so that long videos read right.
 
     Example:

@@ -58,9 +58,9 @@ class IngestSettings:
         ValueError: If a value is out of range.
     """
 
-    every_s: float = 1.0
-    start_s: float = 0.0
-    end_s: float | None = None
+    every_s: float | int = 1.0
+    start_s: float | int = 0.0
+    end_s: float | int | None = None
     subtitles: str = "auto"
     tiles: int | None = None
     picture_side: int = 320
@@ -89,7 +89,8 @@ class IngestSettings:
             PlacecellError: If the subtitle file that was asked for does not exist.
         """
         words = self.subtitles if self.subtitles in ("auto", "off") else _content_key_of_words(Path(self.subtitles))
-        sampling = [self.every_s, self.start_s, self.end_s, words, self.tiles, self.picture_side]
+        end_s = None if self.end_s is None else float(self.end_s)
+        sampling = [float(self.every_s), float(self.start_s), end_s, words, self.tiles, self.picture_side]
         text = json.dumps([content_key, encoder_name, sampling])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -291,7 +292,7 @@ class _Run:
         self.state, self.report, self.on_progress = state, report, on_progress
         self.encoder: Encoder = memory.encoder
         self.tiler = SceneTiler()
-        self.end_s = float("inf") if settings.end_s is None else settings.end_s
+        self.end_s = float("inf") if settings.end_s is None else float(settings.end_s)
         if state.next_s is not None:
             report.resumed_at_s = state.next_s
             self.tiler.load_state_dict(state.tiler or {})

@@ -14,7 +14,6 @@ import numpy as np
 
 from placecell.clock import format_time
 from placecell.errors import PlacecellError, VideoError
-from placecell.ingest import place_of
 from placecell.memory.memory import Memory
 from placecell.memory.records import Recollection, Record
 
@@ -69,6 +68,10 @@ def save_evidence(
             except OSError as error:
                 raise PlacecellError(f"{folder} cannot be made a folder of evidence: {error.strerror}") from error
     extras: list[dict[str, str]] = [{} for _ in hits]
+    if thumbs is None and clips is None:
+        return extras, []
+    from placecell.ingest import place_of  # reads videos: only who wants pictures pays for it
+
     missing: dict[str, str] = {}
     for rank, (hit, extra) in enumerate(zip(hits, extras, strict=True), start=1):
         name = f"{rank:02d}_{hit.record_id.agent_id}_{format_time(hit.stamp_s).replace(':', '-')}"
