@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import sys
@@ -38,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     from placecell import __version__
 
+    for stream in (sys.stdout, sys.stderr):  # a file's name may be no text, and a terminal may not know every letter
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parser = build_parser(_VERBS, f"placecell {__version__}")
     arguments = parser.parse_args(argv)
     if arguments.verb is None:
@@ -309,7 +313,14 @@ def _open(arguments: argparse.Namespace) -> Memory:
         raise PlacecellError(f"no memory at {arguments.memory}: make one by placecell ingest VIDEO --memory DIR")
     encoder = getattr(arguments, "encoder", "auto")
     encoder = None if encoder == "auto" else encoder  # None: the one that the memory was made with
-    return Memory.open(arguments.memory, encoder=encoder, mode="r")
+    memory = Memory.open(arguments.memory, encoder=encoder, mode="r")
+    if encoder is not None:
+        try:
+            _ = memory.encoder  # who names one wants it: say at once if it is not at hand, or not the memory's
+        except BaseException:
+            memory.close()
+            raise
+    return memory
 
 
 def _filters(verb: str, arguments: argparse.Namespace) -> dict[str, Any]:
