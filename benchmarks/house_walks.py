@@ -33,11 +33,13 @@ class Question:
         phrase: The thing, for example "red mug"; without a colour where the category's colour is no fair question.
         kind: "present", "absent category" (the house has none of it) or "absent colour" (it has one of another colour).
         spans_s: When the thing is in view: first and last frame of each stretch, seconds.
+        is_wide: Whether it is in view so long even if the shorter side of the box is measured.
     """
 
     phrase: str
     kind: str
     spans_s: tuple[tuple[float, float], ...] = ()
+    is_wide: bool = False
 
     @property
     def text(self) -> str:
@@ -123,7 +125,7 @@ def sides_px(semantic: Int32[np.ndarray, "h w"]) -> dict[int, tuple[int, int]]:
 
 
 def questions_of(
-    walk: Walk, rng: np.random.Generator, min_side_px: int = 32, min_seconds: float = 1.0, shorter: bool = False
+    walk: Walk, rng: np.random.Generator, min_side_px: int = 32, min_seconds: float = 1.0
 ) -> list[Question]:
     """Everything that can be asked about a walk, and as many questions about things that its house does not have.
 
@@ -132,18 +134,16 @@ def questions_of(
         rng: Draws the absent things.
         min_side_px: A thing is in view while the box around what is seen of it has a longer side of so many pixels.
         min_seconds: Asked for are things that are in view so long at a stretch.
-        shorter: Measure the shorter side of the box instead.
 
     Returns:
         First the things seen, by name; then absent ones, half of whose categories the house has in other colours.
     """
-    seen: dict[str, list[bool]] = {}
-    for number, frame in enumerate(walk.sightings):
-        for thing, sides in frame.items():
-            if sides[1 if shorter else 0] >= min_side_px:
-                seen.setdefault(_phrase(*walk.kinds[thing]), [False] * walk.num_frames)[number] = True
-    present = [Question(phrase, "present", _spans_s(is_seen)) for phrase, is_seen in sorted(seen.items())]
-    present = [q for q in present if any(end - start + 1 / FPS >= min_seconds for start, end in q.spans_s)]
+    shorter = {phrase for phrase, spans in _in_view(walk, 1, min_side_px).items() if _longest_s(spans) >= min_seconds}
+    present = [
+        Question(phrase, "present", spans, phrase in shorter)
+        for phrase, spans in sorted(_in_view(walk, 0, min_side_px).items())
+        if _longest_s(spans) >= min_seconds
+    ]
     has = {_phrase(*kind) for kind in walk.kinds.values()}
     categories = {category for category, _ in walk.kinds.values()}
     missing = [_phrase(name, colour) for name in CATEGORIES if name not in categories for colour in COLOURS]
@@ -159,6 +159,20 @@ def questions_of(
     absent = [Question(phrase, "absent category") for phrase in _draw(missing, half, rng)]
     absent += [Question(phrase, "absent colour") for phrase in _draw(others, len(present) - half, rng)]
     return present + absent
+
+
+def _in_view(walk: Walk, side: int, min_side_px: int) -> dict[str, tuple[tuple[float, float], ...]]:
+    """When each kind of thing is in view; `side` 0 measures the longer side, 1 the shorter one."""
+    seen: dict[str, list[bool]] = {}
+    for number, frame in enumerate(walk.sightings):
+        for thing, sides in frame.items():
+            if sides[side] >= min_side_px:
+                seen.setdefault(_phrase(*walk.kinds[thing]), [False] * walk.num_frames)[number] = True
+    return {phrase: _spans_s(is_seen) for phrase, is_seen in seen.items()}
+
+
+def _longest_s(spans_s: tuple[tuple[float, float], ...]) -> float:
+    return max(end - start + 1 / FPS for start, end in spans_s)
 
 
 def _phrase(category: str, colour: str) -> str:

@@ -5,9 +5,9 @@ H.264. Each film is ingested like any other video; the memory knows nothing else
 for everything that was in view for a second at 32 pixels, and for as many things that the house does not have: half of
 them of categories that it has in other colours only. The truth comes from instance images, which no one else sees.
 
-Peers answer the same questions from the same moments: "whole" keeps one vector per moment and no tiles, "tiles" ranks by
-the best tile's cosine and does nothing else, "random" draws five moments (its exact expectation), "blind" gives the five
-moments that fit all questions together best, whatever is asked.
+Peers answer the same questions from the same moments: "whole" keeps one vector per moment and no tiles, "tiles" ranks
+by the best tile's cosine and does nothing else, "random" draws five moments (its exact expectation), "blind" gives the
+five moments that fit all questions together best, whatever is asked.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def _ask_each(
 
 
 def _texts(model: Encoder, phrases: Sequence[str]) -> np.ndarray:
-    prompt = model.prompts.get("object", "{}")
+    prompt = model.prompts.get("seen") or model.prompts.get("object", "{}")
     return np.asarray(model.encode_texts([prompt.format(phrase) for phrase in phrases]), np.float32)
 
 
@@ -290,20 +290,27 @@ def _judged(asked: Sequence[_Asked], peers: Sequence[str]) -> dict[str, Any]:
     refused = np.array([row.is_refused for row in asked])
     answered = np.array([row.is_answer_right for row in asked])
     first = np.array([row.is_first_right for row in asked])
+    is_wide = is_present & np.array([row.question.is_wide for row in asked])
 
     def share(values: np.ndarray, where: np.ndarray) -> dict[str, float]:
         return _with_interval(house, lambda rows: float(values[rows[where[rows]]].mean()), where)
 
-    def area(values: np.ndarray, absent: np.ndarray) -> dict[str, float]:
+    def area(values: np.ndarray, absent: np.ndarray, present: np.ndarray = is_present) -> dict[str, float]:
         def of(rows: np.ndarray) -> float:
-            return auroc(values[rows[is_present[rows]]].tolist(), values[rows[absent[rows]]].tolist())
+            return auroc(values[rows[present[rows]]].tolist(), values[rows[absent[rows]]].tolist())
 
-        return _with_interval(house, of, is_present, absent)
+        return _with_interval(house, of, present, absent)
 
     result: dict[str, Any] = {
         "present": int(is_present.sum()),
         "absent": {name: int((kind == name).sum()) for name in ("absent category", "absent colour")},
         "recall_at_5": {name: share(np.array([row.is_found[name] for row in asked]), is_present) for name in methods},
+        "recall_at_1": share(first, is_present),
+        "no_sliver": {
+            "present": int(is_wide.sum()),
+            "recall_at_5": share(np.array([row.is_found["placecell"] for row in asked]), is_wide),
+            "auroc": area(sure, ~is_present, is_wide),
+        },
         "auroc": {
             name: {
                 label: area(np.array([row.best[name] for row in asked]), where)
@@ -384,6 +391,9 @@ def summary(result: Mapping[str, Any]) -> str:
         f"reader: right within 1 s {shown(reader['right_within_1_s'])}, answered {shown(reader['answered_present'])}, "
         f"refused absent category {shown(reader['refused_absent_category'])}, absent colour "
         f"{shown(reader['refused_absent_colour'])}",
+        f"of things whose shorter side is 32 px too ({result['no_sliver']['present']}): recall@5 "
+        f"{shown(result['no_sliver']['recall_at_5'])}, AUROC {shown(result['no_sliver']['auroc'])}; recall@1 of all "
+        f"{shown(result['recall_at_1'])}",
         f"calibration error {result['calibration_error']:.3f}; all films in one memory ({one['moments']} moments, "
         f"{one['present']} + {one['absent']} questions): recall@5 {one['recall_at_5']}, AUROC {one['auroc']}",
         f"per question: p50 {result['ms_per_question']['p50']} ms, p99 {result['ms_per_question']['p99']} ms; MP4 "

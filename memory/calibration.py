@@ -1,8 +1,8 @@
 """From scores to chances: how likely it is that a hit shows what was asked.
 
-Two sources. Where a model was calibrated on labelled pairs, a sigmoid of its cosine. Else the query's own background: a
-memory of `n` moments that do not show the thing still has a best one, and the question is whether the best at hand is
-better than that one would be.
+Two sources. Where a model was calibrated on labelled pairs, a sigmoid of its cosine, corrected for how many moments were
+compared: see `best_of_logit`. Else the query's own background: a memory of `n` moments that do not show the thing still
+has a best one, and the question is whether the best at hand is better than that one would be.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ __all__ = [
     "NO_MATCH_BELOW",
     "auroc",
     "best_of_background",
+    "best_of_logit",
     "calibration_error",
     "coverage_probability",
     "extreme_value_probability",
@@ -28,6 +29,9 @@ __all__ = [
 
 NO_MATCH_BELOW: Final = 0.5  # a best hit with a smaller chance is no answer
 SURPRISE: Final = 0.05  # shape of the p-values of real hits, see `extreme_value_probability`
+PER_MOMENT: Final = 0.75  # what the logit of a hit loses whenever e times as many moments were compared
+ASKED_FOR: Final = 3.8  # what it gains because people ask for what may well be there
+FEWEST: Final = 10  # the two were measured for 10 to 2880 moments
 CERTAIN: Final = 0.995  # no channel alone is surer than this: cameras, captions and encoders err
 
 
@@ -54,6 +58,28 @@ def best_of_background(z: float, n: int | float) -> float:
     if tail >= 1.0:
         return 1.0
     return -math.expm1(max(n, 1.0) * math.log1p(-tail))
+
+
+def best_of_logit(logit: float, n: int | float) -> float:
+    """Logit of the chance that a hit shows what was asked, when it is among the best of `n` moments.
+
+    A calibrated sigmoid speaks of one view and one text. The best of many views scores high by chance, the sooner the
+    more there are; and half of what people ask for is there, which is more than half of all pairs of views and texts.
+    If the views were independent, and a thing shown by one of them, Bayes' rule would take log n off. Neighbours look
+    alike, and a thing is shown by several: less is due.
+
+    Args:
+        logit: Of the encoder's sigmoid for the best of a moment's views.
+        n: Moments that were compared.
+
+    Example:
+        >>> best_of_logit(1.0, 10) > best_of_logit(1.0, 1000)
+        True
+
+    Source: fitted on 24 walks of two minutes through houses, memories of 10 s to 48 min, half of the questions about
+    absent things; 3.3 and 0.63, 3.7 and 0.73, 4.0 and 0.80 with three stages of the built-in encoder's training.
+    """
+    return logit + ASKED_FOR - PER_MOMENT * math.log(max(n, FEWEST))
 
 
 def extreme_value_probability(z: float, n: int | float, prior: float = 0.5) -> float:

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float32
 
-from placecell.memory.calibration import CERTAIN, coverage_probability, extreme_value_probability, sigmoid
+from placecell.memory.calibration import (
+    CERTAIN,
+    best_of_logit,
+    coverage_probability,
+    extreme_value_probability,
+    sigmoid,
+)
 from placecell.memory.lexicon import Lexicon
 from placecell.memory.records import Moment, Record
 
@@ -27,6 +33,7 @@ __all__ = [
     "Moment",
     "Moments",
     "VectorIndex",
+    "calibrated",
     "drift",
     "event_of",
     "forest_channel",
@@ -130,6 +137,7 @@ class Channel:
         trust: How sure the channel is of its best candidate for this query, in [0, 1].
         rows: Which row of its vectors each candidate matched with.
         drift: Change of the background per second that was taken out of `raw`.
+        count: How many were compared, candidates or not.
     """
 
     name: str
@@ -140,6 +148,7 @@ class Channel:
     trust: float
     rows: dict[int, int] = field(default_factory=dict)
     drift: float = 0.0
+    count: int = 0
 
     def z(self, item: int) -> float:
         """Standard deviations above the background; 0 for what is no candidate."""
@@ -189,7 +198,7 @@ def vector_channel(
     events = len({sighting_of(moments.moment(item)) for item in raw})
     independent = max(2.0, n * events / len(raw))
     chance = {
-        item: sigmoid(calibration[0] * cosine[item] + calibration[1])
+        item: calibrated(cosine[item], calibration, n)
         if calibration is not None
         else extreme_value_probability((score - mean) / std, independent)
         for item, score in raw.items()
@@ -200,7 +209,12 @@ def vector_channel(
         }
     surprise = extreme_value_probability((max(raw.values()) - mean) / std, independent)
     trust = max(surprise, max(chance.values()))
-    return Channel(name, raw, chance, mean, std, trust, {item: row for item, _, row in found}, slope)
+    return Channel(name, raw, chance, mean, std, trust, {item: row for item, _, row in found}, slope, int(n))
+
+
+def calibrated(cosine: float, calibration: tuple[float, float], n: int | float) -> float:
+    """Chance that one of the best of `n` moments shows what was asked, by the sigmoid of a calibrated encoder."""
+    return sigmoid(best_of_logit(calibration[0] * cosine + calibration[1], n))
 
 
 def _search(

@@ -101,8 +101,9 @@ class Planner:
         if not content_words(text):
             return None
         prompts = getattr(encoder, "prompts", None) or {}
+        prompt = prompts.get("seen") or prompts.get("object", "{}")  # anywhere in a view, not only in its middle
         try:
-            return self._cached("image", prompts.get("object", "{}").format(text), encoder)
+            return self._cached("image", prompt.format(text), encoder)
         except (UnknownWordError, ValueError) as error:  # no word that a picture shows, or too many of them
             notes.append(str(error))
             return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from placecell.memory.calibration import NO_MATCH_BELOW, noisy_or, sigmoid
+from placecell.memory.calibration import NO_MATCH_BELOW, noisy_or
 from placecell.memory.channels import (
     DRIFT_BINS,
     Channel,
@@ -21,6 +21,7 @@ from placecell.memory.channels import (
     Moments,
     VectorIndex,
     Visible,
+    calibrated,
     forest_channel,
     lexical_channel,
     reasons,
@@ -296,7 +297,7 @@ class Recaller:
             visual.raw[item], visual.rows[item] = float(cosines[row]), row
             # Nothing below the pool can stand out from the background.
             visual.chance[item] = (
-                sigmoid(calibration[0] * float(cosines[row]) + calibration[1])
+                calibrated(float(cosines[row]), calibration, visual.count)
                 if calibration
                 else min(visual.chance.values())
             )

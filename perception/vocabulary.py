@@ -104,7 +104,13 @@ ROOM_WORDS: dict[str, tuple[str, ...]] = {
 SPELLINGS = {"closeup": "close"}
 
 #: Templates for naming what a picture shows; "close-up" asks for the thing in the middle, not for all that is there.
-PROMPTS = {"object": "a close-up of a {}", "colour": "a close-up of something {}", "room": "a view of the {}"}
+#: "seen" is for finding a thing wherever it stands in a picture.
+PROMPTS = {
+    "object": "a close-up of a {}",
+    "colour": "a close-up of something {}",
+    "room": "a view of the {}",
+    "seen": "a {}",
+}
 
 _THINGS = ("something", "thing", "object", "anything")
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placecell.memory.calibration import auroc
+from placecell.memory.calibration import auroc, best_of_logit
 from placecell.memory.channels import Moment
 from placecell.memory.forest import Forest
 from placecell.memory.lexicon import Lexicon
@@ -309,13 +309,21 @@ def test_things_are_found_at_their_moments_with_their_tile_and_absent_ones_are_r
     assert np.mean([p >= 0.5 for p in present]) > 0.85 and np.mean([p >= 0.5 for p in absent]) < 0.25
 
 
-def test_a_calibrated_encoder_gives_its_own_chances() -> None:
+def test_a_calibrated_encoder_gives_its_own_chances_for_the_best_of_so_many_moments() -> None:
     world, encoder, _ = house(1)
-    encoder.calibration = (20.0, -10.0)
-    hit = world.recaller(encoder=encoder).recall("mug", k=1)[0]
-    record = next(record for record in world.records if record.record_id == hit.record_id)
-    cosine = float((record.embeddings.astype(np.float32) @ encoder.table["mug"]).max())
-    assert hit.probability == pytest.approx(min(0.995, 1 / (1 + math.exp(10 - 20 * cosine))), abs=1e-6)
+    encoder.calibration = (8.0, -5.0)
+    recaller = world.recaller(encoder=encoder)
+    n = sum(record.kind == "moment" for record in world.records)
+    window = (0.0, 40.0)
+    few = sum(record.kind == "moment" and record.stamp_s <= 40.0 for record in world.records)
+    for between, count in ((None, n), (window, few)):
+        hit = recaller.recall("mug", k=1, between=between)[0]
+        record = next(record for record in world.records if record.record_id == hit.record_id)
+        assert record.embeddings is not None
+        cosine = float((record.embeddings.astype(np.float32) @ encoder.table["mug"]).max())
+        logit = best_of_logit(8.0 * cosine - 5.0, count)
+        assert 0.1 < hit.probability < 0.99
+        assert hit.probability == pytest.approx(1 / (1 + math.exp(-logit)), abs=1e-4)
 
 
 def test_unknown_words_are_reported_and_never_embedded() -> None:
