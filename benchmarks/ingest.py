@@ -132,7 +132,7 @@ def run(
                     cell |= _measure(videos[size], encoder, scales, end_s, methods, repeats)
                     result["cells"].append(cell)
     if with_decoding:
-        names = None if peers is None else []
+        names: list[str] | None = None if peers is None else []
         result["decode"] = decode.run(seed=seed, seconds=min(seconds, 20.0), repeats=repeats, peers=names, say=say)
     result["marks"] = {
         f"{cell['encoder']}, {cell['size']}: >= {MARK} x plain": cell["methods"]["plain"]["ratio"] >= MARK
@@ -245,7 +245,7 @@ Add = Callable[[list[float], np.ndarray, list[bytes]], None]
 
 def _lance(folder: Path, dim: int) -> Add:
     import lancedb
-    import pyarrow  # type: ignore[import-untyped]
+    import pyarrow
 
     fields = [("stamp_s", pyarrow.float64()), ("row", pyarrow.int32()), ("picture", pyarrow.binary())]
     schema = pyarrow.schema([*fields, ("vector", pyarrow.list_(pyarrow.float16(), dim))])

@@ -223,7 +223,7 @@ def test_help_and_import_load_nothing_heavy_and_are_quick() -> None:
         "import sys, time\nbegan = time.process_time()\nimport placecell, placecell.cli\n"
         "try:\n    placecell.cli.main(['ask', '--help'])\nexcept SystemExit: pass\n"
         "took = time.process_time() - began\n"
-        f"loaded = [name for name in {heavy.split()!r} if name in sys.modules]\n"
+        f"loaded = [name for name in {heavy!r} if name in sys.modules]\n"
         "print(repr((loaded, took)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,8 +7,6 @@ The work is cut into batches. Each batch is committed together with a journal en
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 from collections import deque
@@ -19,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from placecell.clock import format_time
-from placecell.errors import PlacecellError, VideoError
+from placecell.errors import VideoError
 from placecell.memory.memory import Memory
 from placecell.perception.encoders import Encoder
 from placecell.perception.events import SceneTiler
@@ -29,142 +26,15 @@ from placecell.perception.subtitles import Cue, find_sidecar, read_embedded, rea
 from placecell.perception.tiles import encode_moments
 from placecell.perception.video import Frame, Video, content_key
 from placecell.pipeline import Stopwatch, ahead, in_batches
+from placecell.progress import IngestReport, Progress, resident_mb
+from placecell.settings import IngestSettings
 
-__all__ = ["DAMAGED", "IngestReport", "IngestSettings", "Progress", "ingest", "place_of", "resident_mb", "video_files"]
+__all__ = ["DAMAGED", "IngestReport", "IngestSettings", "Progress", "ingest", "place_of", "video_files"]
 
 DAMAGED = "damaged"  # label of moments whose picture did not decode cleanly
 
 _SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".flv", ".3gp")
 _MAX_SAMPLES = 128  # of resident memory, in a report
-_SMALL_INPUT = 128  # pixels: encoders that read smaller pictures are cheap, and see little of a large view at once
-
-
-@dataclass(frozen=True, slots=True)
-class IngestSettings:
-    """What decides which records a video gives; with the video's content and the encoder it is the key of a run.
-
-    Args:
-        every_s: Seconds between kept moments.
-        start_s: Where in the video to begin, seconds.
-        end_s: Where to stop; None is the end.
-        subtitles: "auto" (a file beside the video, else an embedded track), "off", or a subtitle file.
-        tiles: Besides the whole view, vectors of overlapping tiles of 1/`tiles` of its width and height: 2 for 9 of
-            them, 3 for 25, 0 for none. None chooses 3 for views of more than 448 pixels where the encoder reads small
-            pictures, else 2.
-        picture_side: Longest side, pixels, of the picture kept as evidence; 0 keeps none.
-        batch_size: Moments encoded and committed together.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
-
-    every_s: float | int = 1.0
-    start_s: float | int = 0.0
-    end_s: float | int | None = None
-    subtitles: str = "auto"
-    tiles: int | None = None
-    picture_side: int = 320
-    batch_size: int = 16
-
-    def __post_init__(self) -> None:
-        if not 0 < self.every_s < float("inf"):
-            raise ValueError(f"seconds between moments must be positive, got {self.every_s}")
-        if not 0 <= self.start_s < float("inf"):
-            raise ValueError(f"the start must be finite and not negative, got {self.start_s}")
-        if self.end_s is not None and not self.end_s > self.start_s:
-            raise ValueError(
-                f"the end must lie after the start {format_time(self.start_s)}, got {format_time(self.end_s)}"
-            )
-        if self.tiles not in (None, 0, 2, 3):
-            raise ValueError(f"tiles must be 0, 2 or 3, got {self.tiles}")
-        if self.picture_side < 0 or self.batch_size < 1:
-            raise ValueError(
-                f"picture_side must not be negative and batch_size positive, got {self.picture_side}, {self.batch_size}"
-            )
-
-    def key(self, content_key: str, encoder_name: str) -> str:
-        """Name of a run: the same content, encoder and sampling give the same key, whatever the files are called.
-
-        Raises:
-            PlacecellError: If the subtitle file that was asked for does not exist.
-        """
-        words = self.subtitles if self.subtitles in ("auto", "off") else _content_key_of_words(Path(self.subtitles))
-        end_s = None if self.end_s is None else float(self.end_s)
-        sampling = [float(self.every_s), float(self.start_s), end_s, words, self.tiles, self.picture_side]
-        text = json.dumps([content_key, encoder_name, sampling])
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _content_key_of_words(path: Path) -> str:
-    """Name of a subtitle file's content.
-
-    Raises:
-        PlacecellError: If there is no such file.
-    """
-    if not path.is_file():
-        raise PlacecellError(f"no such subtitle file: {path}")
-    return content_key(path)
-
-
-@dataclass(slots=True)
-class IngestReport:
-    """What one video gave.
-
-    Attributes:
-        source: The video file.
-        agent_id: Under which name its records stand in the memory.
-        state: "done", or "unchanged" if it was in the memory already.
-        duration_s: Length of the video.
-        num_moments: Moments in the memory, those of earlier, interrupted runs included.
-        num_texts: Subtitle cues, likewise.
-        num_events: Events that the moments were cut into, likewise.
-        num_vectors: Vectors of each moment: 1 for the whole view, and one of each tile.
-        resumed_at_s: Where in the video this run went on from; None for the beginning.
-        seconds: How long this run took.
-        times_real_time: Seconds of video per second of this run.
-        plan: How the video was read, and why so.
-        damage: Spans `(from_s, to_s)` that did not decode cleanly.
-        stage_seconds: What this run spent decoding, encoding and writing; they overlap.
-        notes: Lines for people.
-        rss_mb: `(seconds of video, resident megabytes)` over the run; at most 128 samples.
-    """
-
-    source: str
-    agent_id: str
-    state: str = "done"
-    duration_s: float = 0.0
-    num_moments: int = 0
-    num_texts: int = 0
-    num_events: int = 0
-    num_vectors: int = 0
-    resumed_at_s: float | None = None
-    seconds: float = 0.0
-    times_real_time: float = 0.0
-    plan: str = ""
-    damage: list[tuple[float, float]] = field(default_factory=list)
-    stage_seconds: dict[str, float] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    rss_mb: list[tuple[float, float]] = field(default_factory=list)
-
-    def summary(self, memory: str | Path = "the memory") -> str:
-        """The report in one line."""
-        if self.state == "unchanged":
-            return f"{self.source}: is in {memory} already ({self.num_moments} moments), nothing to do"
-        onward = "" if self.resumed_at_s is None else f", went on from {format_time(self.resumed_at_s)}"
-        return (
-            f"{self.source}: {self.num_moments} moments, {self.num_texts} texts, {self.num_events} events "
-            f"in {self.seconds:.1f} s ({self.times_real_time:.0f} x real time){onward}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a run stands, for a progress bar; all in seconds of the video."""
-
-    source: str
-    at_s: float
-    start_s: float
-    end_s: float
 
 
 def video_files(source: Path) -> list[Path]:
@@ -310,7 +180,7 @@ class _Run:
         plan = self.video.plan(settings.every_s, start_s=begin_s, end_s=settings.end_s)
         self.report.plan = f"{plan.kind}: {plan.reason}"
         state.duration_s = self.video.info.duration_s
-        scales, size = _tiling(settings, self.video.display_size, self.encoder.image_size)
+        scales, size = settings.tiling(self.video.display_size, self.encoder.image_size)
         frames = self.watch.each("decode", self.video.frames(plan, size=size))
         encoded = self._encoded(ahead(in_batches(frames, settings.batch_size)), scales)
         for batch in ahead(encoded):
@@ -319,9 +189,9 @@ class _Run:
         self.boundaries.update(self.tiler.flush())
         self.watch.timed("write", self._commit, True)
         if not (state.num_moments or state.num_texts):
-            raise VideoError(f"{self.video.path}: no frame decodes {_span(settings)}")
+            raise VideoError(f"{self.video.path}: no frame decodes {settings.span}")
         if not state.num_moments:
-            self.report.notes.append(f"{self.video.path}: no frame decodes {_span(settings)}; its words are kept")
+            self.report.notes.append(f"{self.video.path}: no frame decodes {settings.span}; its words are kept")
         self.report.notes += self.video.damage_lines()
         self.report.stage_seconds = {stage: round(took, 3) for stage, took in self.watch.seconds.items()}
         self._progress(state.duration_s)
@@ -438,25 +308,6 @@ def _readable(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-def _span(settings: IngestSettings) -> str:
-    end = "the end" if settings.end_s is None else format_time(settings.end_s)
-    return f"between {format_time(settings.start_s)} and {end}"
-
-
-def _tiling(
-    settings: IngestSettings, display_size: tuple[int, int], image_size: int
-) -> tuple[tuple[int, ...], tuple[int, int]]:
-    """Scales of the tiles, and the size to decode to: what fills the encoder with the smallest tile, never enlarged."""
-    width, height = display_size
-    scale = settings.tiles
-    if scale is None:
-        scale = 3 if max(width, height) > 448 and image_size < _SMALL_INPUT else 2
-    factor = min(1.0, max(scale, 1) * image_size / min(width, height))
-    if settings.picture_side:  # the picture that is kept is made of the same frame
-        factor = max(factor, min(1.0, settings.picture_side / max(width, height)))
-    return (scale,) if scale else (), (max(2, round(width * factor)), max(2, round(height * factor)))
-
-
 def _shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
     import cv2
 
@@ -466,14 +317,3 @@ def _shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
         return rgb
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
-
-
-def resident_mb() -> float:
-    """Resident memory of this process in megabytes (its peak where the system does not tell the present value)."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
