@@ -173,6 +173,7 @@ class _Run:
         self.pending: deque[_Pending] = deque()
         self.boundaries: set[float] = set()
         self.watch = Stopwatch()
+        self.sample_gap_s = 0.0
 
     def go(self) -> None:
         state, settings = self.state, self.settings
@@ -290,9 +291,11 @@ class _Run:
 
     def _progress(self, at_s: float) -> None:
         samples = self.report.rss_mb
-        if len(samples) >= _MAX_SAMPLES:
+        if not samples or at_s - samples[-1][0] >= self.sample_gap_s:
+            samples.append((round(at_s, 3), round(resident_mb(), 1)))
+        if len(samples) > _MAX_SAMPLES:  # half of them, evenly, and from now on half as often
             del samples[1::2]
-        samples.append((round(at_s, 3), round(resident_mb(), 1)))
+            self.sample_gap_s = 2 * max(self.sample_gap_s, (samples[-1][0] - samples[0][0]) / _MAX_SAMPLES)
         if self.on_progress is not None:
             end_s = min(self.end_s, self.state.duration_s)
             self.on_progress(Progress(str(self.video.path), min(at_s, end_s), self.settings.start_s, end_s))
