@@ -88,7 +88,7 @@ def run(
         curve of present against absent things; what happens at the reader's threshold; and whether the marks are met.
 
     Raises:
-        ValueError: If an argument is out of range or names no peer.
+        ValueError: If an argument is out of range or names no peer, or the films are too short to show anything.
     """
     chosen = PEERS if peers is None else tuple(peers)
     if unknown := set(chosen) - set(PEERS):
@@ -107,6 +107,9 @@ def run(
                 f"{film['ingest_s']:.0f} s; {len(walks)} of {num_houses}")  # fmt: skip
         rng = np.random.default_rng(seed)
         questions = [questions_of(walk, rng) for walk in walks]
+        kinds = {question.kind for wanted in questions for question in wanted}
+        if len(kinds) < 3 or not any(question.is_wide for wanted in questions for question in wanted):
+            raise ValueError(f"films of {seconds} s show too little to ask for; make them longer")
         say(f"asking {sum(map(len, questions))} questions")
         model = open_encoder(encoder)
         asked = _ask_each(walks, questions, model, chosen)

@@ -1,8 +1,8 @@
 """From scores to chances: how likely it is that a hit shows what was asked.
 
-Two sources. Where a model was calibrated on labelled pairs, a sigmoid of its cosine, corrected for how many moments were
-compared: see `best_of_logit`. Else the query's own background: a memory of `n` moments that do not show the thing still
-has a best one, and the question is whether the best at hand is better than that one would be.
+Two sources. Where a model was calibrated on labelled pairs, a sigmoid of its cosine, corrected for how many moments
+were compared: see `best_of_logit`. Else the query's own background: a memory of `n` moments that do not show the thing
+still has a best one, and the question is whether the best at hand is better than that one would be.
 """
 
 from __future__ import annotations

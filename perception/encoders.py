@@ -43,7 +43,8 @@ class Encoder(Protocol):
         image_size: Side of the square that pictures are resized to; hand over pictures of this size to save work.
         calibration: `(scale, bias)` such that `sigmoid(scale * cosine + bias)` is the chance that a picture (a view, a
             tile or a crop) shows what a text says; None where that was not measured.
-        prompts: Templates with one `{}` for naming what a picture shows: "object", "colour", "room".
+        prompts: Templates with one `{}` for naming what a picture shows: "object", "colour", "room"; "seen" for
+            finding a thing anywhere in a picture, where that differs from "object".
         notice: One line for the person who reads the answers, or an empty string.
     """
 
