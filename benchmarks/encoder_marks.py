@@ -23,7 +23,7 @@ __all__ = ["TEST_SEEDS", "VALIDATION_SEEDS", "Mark", "fit_calibration", "marks",
 TEST_SEEDS = range(1_000_000, 1_000_020)
 #: Houses for choices and for calibration.
 VALIDATION_SEEDS = range(900_000, 900_016)
-MIN_SIDE_PX, MIN_SHOWN = 32, 0.25
+MIN_SIDE_PX, MIN_SHOWN, MIN_CLEAR = 32, 0.25, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,15 @@ def render_seeds(seeds: Sequence[int], workers: int = 1) -> list[list[HouseView]
 
 def _test_views(seed: int) -> list[HouseView]:
     cv2.setNumThreads(1)
-    return house_views(seed, num_walk=24, num_close=24, cameras=False, quality=(70, 90))
+    return house_views(seed, num_walk=24, num_close=24, cameras=False, quality=(70, 90), occlusion=True)
 
 
 def marks(encoder: Encoder, houses: Sequence[Sequence[HouseView]], num_walk: int = 24) -> dict[str, Any]:
     """Figures of an encoder on labelled views, 24 random ones first in every house (see `render_seeds`).
 
-    - category: best of all categories for square crops (20 % margin) of every object at least 32 px long of which a
-      quarter of the projected box is visible; of all crops (micro) and averaged over categories (macro).
+    - category: best of all categories for square crops (20 % margin) of every object at least 32 px long, at most half
+      of whose outline is hidden by other things and at least a quarter of whose projected box lies in the picture; of
+      all such crops (micro) and averaged over categories (macro). `category_hidden`: whatever is hidden or cut off.
     - colour: best of all colours for those crops whose category's colour is a fair question.
     - room: best of all types for random views of which 60 % lies in the camera's own room with two objects of 32 px in
       sight; `room_any` for all random views.
@@ -76,35 +77,37 @@ def marks(encoder: Encoder, houses: Sequence[Sequence[HouseView]], num_walk: int
             for row in view.objects:
                 side = max(row[7] - row[5], row[8] - row[6])
                 big += side >= MIN_SIDE_PX
-                if side >= MIN_SIDE_PX and row[10] >= MIN_SHOWN:
+                if side >= MIN_SIDE_PX:
+                    clear = row[10] >= MIN_SHOWN and row[11] >= MIN_CLEAR
                     crops.append(cut_square(image, [float(x) for x in row[5:9]], 0.2))
-                    truth.append((h, int(row[1]), int(row[2]), int(row[3])))
+                    truth.append((h, int(row[1]), int(row[2]), int(row[3]), int(clear)))
             if v < num_walk and view.room >= 0:
                 own = float((view.room_grid == view.room).mean())
                 rooms.append((h, view.room, int(own >= 0.6 and big >= 2), image))
-    house, category, colour, asked = np.array(truth).T
+    house, category, colour, asked, seen = np.array(truth).T
     squares = np.stack([cv2.resize(c, (encoder.image_size,) * 2, interpolation=_how(c, encoder)) for c in crops])
     named, _ = zero_shot(encoder, squares, CATEGORIES, "object")
     right = np.array([CATEGORIES.index(name) for name in named]) == category
     painted, _ = zero_shot(encoder, squares, COLOUR_NAMES, "colour")
     colour_right = np.array([COLOUR_NAMES.index(name) for name in painted]) == colour
-    fair = asked == 1
+    fair, good = (asked == 1) & (seen == 1), seen == 1
     room_named, _ = zero_shot(encoder, [r[3] for r in rooms], ROOM_TYPES, "room")
-    room_house, room_type, clear = np.array([r[:3] for r in rooms]).T
+    room_house, room_type, is_clear = np.array([r[:3] for r in rooms]).T
     room_right = np.array([ROOM_TYPES.index(name) for name in room_named]) == room_type
-    ok = clear == 1
-    by_category = {name: _share(right[category == k]) for k, name in enumerate(CATEGORIES) if (category == k).any()}
+    ok = is_clear == 1
+    by_category = {name: _share(right[good & (category == k)]) for k, name in enumerate(CATEGORIES)}
     return {
         "encoder": encoder.name,
         "houses": len(houses),
-        "category_micro": _bootstrap(house, right),
-        "category_macro": _bootstrap(house, right, category),
+        "category_micro": _bootstrap(house[good], right[good]),
+        "category_macro": _bootstrap(house[good], right[good], category[good]),
+        "category_hidden": _bootstrap(house, right),
         "colour": _bootstrap(house[fair], colour_right[fair]),
         "room": _bootstrap(room_house[ok], room_right[ok]),
         "room_any": _bootstrap(room_house, room_right),
         **_refusal(encoder, houses),
         "by_category": dict(sorted(by_category.items(), key=lambda item: item[1])),
-        "confusions": _confusions(category, named),
+        "confusions": _confusions(category[good], [name for name, use in zip(named, good, strict=True) if use]),
     }
 
 
@@ -113,7 +116,7 @@ def _how(crop: np.ndarray, encoder: Encoder) -> int:
 
 
 def _share(right: np.ndarray) -> float:
-    return round(float(right.mean()), 4)
+    return round(float(right.mean()), 4) if len(right) else 1.0
 
 
 def _confusions(category: np.ndarray, named: Sequence[str]) -> list[str]:
@@ -153,7 +156,8 @@ def _in_sight(views: Sequence[HouseView]) -> tuple[np.ndarray, np.ndarray]:
             k, c = int(row[1]), int(row[2])
             any_[v, k, c] |= state >= UNCLEAR
             side = max(row[7] - row[5], row[8] - row[6])
-            clear[v, k, c] |= state == PRESENT and side >= MIN_SIDE_PX and row[10] >= MIN_SHOWN
+            seen = row[10] >= MIN_SHOWN and row[11] >= MIN_CLEAR
+            clear[v, k, c] |= state == PRESENT and side >= MIN_SIDE_PX and seen
     return clear, any_
 
 
@@ -162,7 +166,10 @@ def _refusal(encoder: Encoder, houses: Sequence[Sequence[HouseView]]) -> dict[st
     words = [f"a {c} {k}" for k in CATEGORIES for c in COLOUR_NAMES]
     texts = encoder.encode_texts(words)
     fair = np.repeat([CATALOGUE[k].colour_asked for k in CATEGORIES], len(COLOUR_NAMES))
-    areas, hits, hard_areas, num = [], [], [], 0
+    areas: list[float] = []
+    hits: list[bool] = []
+    hard_areas: list[float] = []
+    num = 0
     for views in houses:
         clear, any_ = (x.reshape(len(views), -1) for x in _in_sight(views))
         vectors = encode_moments(encoder, [view.rgb() for view in views])
@@ -178,7 +185,7 @@ def _refusal(encoder: Encoder, houses: Sequence[Sequence[HouseView]]) -> dict[st
         areas.append(_area(best[present], best[negatives]))
         hard_areas.append(_area(best[present], best[hard]))
         top = np.argsort(-cosines[:, present], axis=0)[:5]
-        hits += list(np.take_along_axis(clear[:, present], top, axis=0).any(axis=0))
+        hits += [bool(clear[rows, word].any()) for rows, word in zip(top.T, np.flatnonzero(present), strict=True)]
         num += int(present.sum())
     low, high = np.quantile(np.random.default_rng(0).choice(areas, (400, len(areas))).mean(axis=1), (0.025, 0.975))
     return {

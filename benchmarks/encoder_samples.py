@@ -50,7 +50,7 @@ class Samples:
 
 
 def tile_labels(
-    ids: UInt8[np.ndarray, "h2 w2"], objects: Float32[np.ndarray, "o 11"], box: Sequence[int], size: int
+    ids: UInt8[np.ndarray, "h2 w2"], objects: Float32[np.ndarray, "o columns"], box: Sequence[int], size: int
 ) -> list[tuple[np.ndarray, int]]:
     """Objects in a box (pixels of the view) with UNCLEAR or PRESENT each.
 
@@ -81,20 +81,20 @@ def _distort(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     size = image.shape[0]
     if rng.random() < 0.25:
         small = int(size * rng.uniform(0.4, 0.9))
-        image = cv2.resize(cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA), (size, size))
+        image = np.asarray(cv2.resize(resize(image, small), (size, size)))
     elif rng.random() < 0.15:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2))
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2)))
     if rng.random() < 0.7:
         gamma, gain = rng.uniform(0.8, 1.25), rng.uniform(0.8, 1.2) * rng.uniform(0.95, 1.05, 3)
         ramp = (np.arange(256)[:, None] / 255.0) ** gamma * gain * 255.0 + rng.uniform(-10, 10)
         table = np.clip(ramp, 0, 255).astype(np.uint8)
-        image = cv2.LUT(image, np.ascontiguousarray(table[None]))
+        image = np.asarray(cv2.LUT(image, np.ascontiguousarray(table[None])))
     if rng.random() < 0.2:
         noise = rng.normal(0, rng.uniform(1, 6), (size // 2, size // 2, 1)).repeat(2, 0).repeat(2, 1)
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.35:
         encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))])[1]
-        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        image = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
     return image[:, ::-1] if rng.random() < 0.5 else image
 
 
@@ -166,11 +166,11 @@ def sample_batches(
         )
         kinds = rng.choice(3, batch, p=shares)
         for i, kind in enumerate(kinds):
-            row = None
+            centre: np.ndarray | None = None
             if kind == 0:
                 index, j, _ = crops[min(int(np.searchsorted(weights, rng.random())), len(crops) - 1)]
                 view = views[index]
-                row = view.objects[j]
+                row = centre = view.objects[j]
                 n.centre[i] = row[1:4]
                 image = view.rgb()
                 margin = rng.uniform(0.0, 0.4)
@@ -188,7 +188,7 @@ def sample_batches(
             n.rooms[i] = _view_rooms(view, box, kind == 2)
             if kind == 0:
                 n.rooms[i][n.rooms[i] == PRESENT] = UNCLEAR
-            _label(n, i, tile_labels(view.ids(), view.objects, box, size), row)
+            _label(n, i, tile_labels(view.ids(), view.objects, box, size), centre)
         yield n
 
 
@@ -250,9 +250,9 @@ def make_captions(
             r = int(rng.integers(R))
         rows.append((say.thing_in_room(CATEGORIES[k], ROOM_TYPES[r]), 2, [int(k)], every_c, [int(r)]))
     tokens = tokenizer([row[0] for row in rows])
-    masks = [np.zeros((len(rows), n), bool) for n in (K, C, R)]
-    for t, (_, _, *names) in enumerate(rows):
-        for mask, chosen in zip(masks, names, strict=True):
+    masks = tuple(np.zeros((len(rows), n), bool) for n in (K, C, R))
+    for t, row in enumerate(rows):
+        for mask, chosen in zip(masks, row[2:], strict=True):
             mask[t, chosen] = True
     used = int((tokens != 0).any(axis=0).sum())
-    return Captions(tokens[:, :used], *masks, np.array([row[1] for row in rows]))
+    return Captions(tokens[:, :used], masks[0], masks[1], masks[2], np.array([row[1] for row in rows]))

@@ -10,13 +10,17 @@ import numpy as np
 from jaxtyping import Float32, Int32, UInt8
 
 from placecell.envs.house import CATEGORIES, COLOURS, ROOM_TYPES, House, HouseEnv, HouseObject
+from placecell.envs.render import PaintedMesh, Renderer
 from placecell.geometry import Camera, look_at, pose_from
 
-__all__ = ["OBJECT_COLUMNS", "HouseView", "house_views", "render_view"]
+__all__ = ["OBJECT_COLUMNS", "HouseView", "Outlines", "house_views", "render_view"]
 
 COLOUR_NAMES = tuple(COLOURS)
-#: Columns of `HouseView.objects`. `shown` is the visible box over the projected box: occlusion and truncation lower it.
-OBJECT_COLUMNS = ("id", "category", "colour", "asked", "room", "left", "top", "right", "bottom", "pixels", "shown")
+#: Columns of `HouseView.objects`. `shown` is the visible box over the projected box, which the picture's edge and what
+#: stands before it make smaller; `clear` is the share of its outline in the picture that nothing hides, 1 if not asked.
+OBJECT_COLUMNS = (
+    "id", "category", "colour", "asked", "room", "left", "top", "right", "bottom", "pixels", "shown", "clear",
+)  # fmt: skip
 _CAMERAS = ((256, 256, 90.0), (320, 240, 79.0), (480, 360, 85.0))
 _ROOM_GRID = 16
 
@@ -38,15 +42,15 @@ class HouseView:
     rgb_jpeg: bytes
     ids_png: bytes
     size: tuple[int, int]
-    objects: Float32[np.ndarray, "o 11"]
+    objects: Float32[np.ndarray, "o columns"]
     room: int
     room_grid: UInt8[np.ndarray, "g g"]
     seed: int
 
     def rgb(self) -> UInt8[np.ndarray, "h w 3"]:
         """The picture."""
-        bgr = cv2.imdecode(np.frombuffer(self.rgb_jpeg, np.uint8), cv2.IMREAD_COLOR)
-        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+        bgr = np.asarray(cv2.imdecode(np.frombuffer(self.rgb_jpeg, np.uint8), cv2.IMREAD_COLOR))
+        return np.ascontiguousarray(bgr[..., ::-1])
 
     def ids(self) -> UInt8[np.ndarray, "h2 w2"]:
         """Instance ids at half the picture's size."""
@@ -54,7 +58,12 @@ class HouseView:
 
 
 def house_views(
-    seed: int, num_walk: int = 10, num_close: int = 14, cameras: bool = True, quality: tuple[int, int] = (45, 95)
+    seed: int,
+    num_walk: int = 10,
+    num_close: int = 14,
+    cameras: bool = True,
+    quality: tuple[int, int] = (45, 95),
+    occlusion: bool = False,
 ) -> list[HouseView]:
     """Views of the house of a seed, drawn from that seed alone.
 
@@ -64,12 +73,14 @@ def house_views(
         num_close: Views towards an object from up to 3 m away in its room, rare categories and small things first.
         cameras: Vary size, field of view, height and tilt; else 256 x 256, 90 degrees, 0.88 m, level.
         quality: Range of the JPEG quality.
+        occlusion: Measure `clear` for every object, which takes a second look at each alone.
     """
     house = House.generate(seed)
     env = HouseEnv(house)
     rng = np.random.default_rng([seed, 77])
     env.pathfinder.seed(int(rng.integers(2**31)))
     points = np.array([env.pathfinder.get_random_navigable_point() for _ in range(160)])
+    alone = Outlines(house) if occlusion else None
     views = []
     for i in range(num_walk + num_close):
         height, pitch, camera, antialias = 0.88, 0.0, Camera.from_degrees(256, 256, 90.0), 1
@@ -95,8 +106,32 @@ def house_views(
             aim = thing.centre_m + rng.normal(0, 0.12, 3) * off.min().clip(0.5, 3)
             pose = look_at(eye, aim)
         rgb, depth, ids = env.render_at(pose, camera, antialias)
-        views.append(render_view(house, rgb, depth, ids, pose, camera, int(rng.integers(*quality))))
+        views.append(render_view(house, rgb, depth, ids, pose, camera, int(rng.integers(*quality)), alone))
     return views
+
+
+class Outlines:
+    """How much of the picture each object of a house would cover if it stood there alone."""
+
+    def __init__(self, house: House) -> None:
+        self._mesh = house.mesh
+        self._renderers: dict[int, Renderer] = {}
+
+    def num_pixels(self, object_id: int, pose: np.ndarray, camera: Camera) -> int:
+        """Pixels of the object's outline, whatever stands before it."""
+        if object_id not in self._renderers:
+            mesh, own = self._mesh, self._mesh.face_ids == object_id
+            faces = mesh.faces[own]
+            used, renumbered = np.unique(faces, return_inverse=True)
+            self._renderers[object_id] = Renderer(
+                PaintedMesh(
+                    mesh.vertices[used],
+                    renumbered.reshape(faces.shape).astype(np.int32),
+                    mesh.corner_rgb[own],
+                    mesh.face_ids[own],
+                )
+            )
+        return int((self._renderers[object_id].render(pose, camera)[2] == object_id).sum())
 
 
 def _pick(things: tuple[HouseObject, ...], rng: np.random.Generator) -> HouseObject:
@@ -115,6 +150,7 @@ def render_view(
     pose: np.ndarray,
     camera: Camera,
     quality: int = 90,
+    alone: Outlines | None = None,
 ) -> HouseView:
     """Pack a rendered picture with its labels."""
     things = {thing.id: thing for thing in house.objects}
@@ -129,7 +165,8 @@ def render_view(
         box = (x[0], y[0], x[-1] + 1, y[-1] + 1)
         names = CATEGORIES.index(thing.category), COLOUR_NAMES.index(thing.colour), thing.colour_asked
         room = ROOM_TYPES.index(thing.room_type)
-        rows.append((i, *names, room, *box, mask.sum(), _shown(thing, box, pose, camera)))
+        clear = 1.0 if alone is None else min(1.0, mask.sum() / max(alone.num_pixels(int(i), pose, camera), 1))
+        rows.append((i, *names, room, *box, mask.sum(), _shown(thing, box, pose, camera), clear))
     here = house.room_at(float(pose[0, 3]), float(pose[2, 3]))
     return HouseView(
         cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes(),

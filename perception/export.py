@@ -156,8 +156,9 @@ def export_towers(
 ) -> None:
     """Write `vision.onnx` (uint8 pictures `n h w 3` to vectors) and `text.onnx` (ids `n context` to vectors)."""
     torch, _ = import_open_clip()
+    module_class: Any = torch.nn.Module
 
-    class Vision(torch.nn.Module):  # type: ignore[misc]
+    class Vision(module_class):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.visual = model.visual
@@ -168,7 +169,7 @@ def export_towers(
             pixels = images.permute(0, 3, 1, 2).float() * self.scale + self.shift  # (n, 3, h, w)
             return torch.nn.functional.normalize(self.visual(pixels), dim=-1)
 
-    class Text(torch.nn.Module):  # type: ignore[misc]
+    class Text(module_class):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.model = model
@@ -298,7 +299,7 @@ def _compare(
     images: Sequence[np.ndarray] | None,
     texts: Sequence[str],
 ) -> ParityReport:
-    pictures: Sequence[np.ndarray] = probe_images(32, encoder.image_size) if images is None else images
+    pictures = list(probe_images(32, encoder.image_size) if images is None else images)
     seconds = []
     vectors = []
     for one in (encoder, export):

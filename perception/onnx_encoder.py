@@ -36,7 +36,7 @@ _PROMPTS = {"object": "a photo of a {}.", "colour": "a photo of something {}.", 
 def unit(vectors: np.ndarray) -> Float32[np.ndarray, "n d"]:
     """Rows scaled to length one, float32."""
     vectors = np.asarray(vectors, np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 def square_images(images: Sequence[np.ndarray] | np.ndarray, size: int) -> UInt8[np.ndarray, "n {size} {size} 3"]:
@@ -105,7 +105,7 @@ class OnnxEncoder:
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._mean = np.array(card.get("mean", _CLIP_MEAN), np.float32)
         self._std = np.array(card.get("std", _CLIP_STD), np.float32)
-        self.prompts: dict[str, str] = {**_PROMPTS, **card.get("prompts", {})}
+        self.prompts: Mapping[str, str] = {**_PROMPTS, **card.get("prompts", {})}
         self.notice: str = card.get("notice", "")
         calibration = card.get("calibration")
         self.calibration: tuple[float, float] | None = tuple(calibration) if calibration else None
@@ -219,15 +219,16 @@ def _find_export(path: Path) -> _Export:
     if card_path.is_file():
         try:
             card = json.loads(card_path.read_text(encoding="utf-8"))
-            version, names = card["version"], ("vision.onnx", "text.onnx", "tokenizer.json")
+            version = card["version"]
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise ModelUnavailableError(f"{card_path} is damaged ({error}); export the encoder again") from error
         if version > CARD_VERSION:
             message = f"{path} was written by a newer version (card {version}, this one reads {CARD_VERSION}); update"
             raise ModelUnavailableError(message)
-        if missing := [name for name in names if not (path / name).is_file()]:
+        vision, text, tokenizer = "vision.onnx", "text.onnx", "tokenizer.json"
+        if missing := [name for name in (vision, text, tokenizer) if not (path / name).is_file()]:
             raise ModelUnavailableError(f"{path} lacks {', '.join(missing)}; export the encoder again")
-        return _Export(*(path / name for name in names), card=card)
+        return _Export(path / vision, path / text, path / tokenizer, card)
     for vision, text, tokenizer, config in _FOREIGN:
         if all((path / name).is_file() for name in (vision, text, tokenizer)):
             return _Export(path / vision, path / text, path / tokenizer, _foreign_card(path / config))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ class OpenClipEncoder:
         if calibration is None and getattr(built, "logit_bias", None) is not None:
             calibration = (float(built.logit_scale.exp()), float(built.logit_bias))
         self.calibration = calibration
-        self.prompts: dict[str, str] = dict(_PROMPTS)
+        self.prompts: Mapping[str, str] = dict(_PROMPTS)
         self.notice = ""
         self.model = built.eval().requires_grad_(False).to(device)
         if precision == "bf16":

@@ -51,9 +51,8 @@ class TextEncoder:
                 f"connected machine and pass the folder's path"
             ) from error
         self.name = f"text:{path.resolve().name if path.is_dir() else model}@{self._weights_hash()}"
-        get_dim = getattr(self._model, "get_embedding_dimension", None)
-        self.dim = int(get_dim() if get_dim else self._model.get_sentence_embedding_dimension())
         self._batch = batch
+        self.dim = int(self.encode_texts(["a"]).shape[1])
 
     def __repr__(self) -> str:
         return f"TextEncoder({self.name!r}, dim={self.dim})"

@@ -339,8 +339,8 @@ def tokenizer_from_json(path: str | Path, context_length: int | None = None) -> 
     length = context_length or 77
     if model.get("type") == "BPE" and BpeTokenizer.END in model.get("vocab", {}):
         # The hub writes merges as "a b" (older files) or as ["a", "b"].
-        merges = [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) for m in model["merges"]]
-        return BpeTokenizer(model["vocab"], merges, length)
+        pairs = [m.split(" ") if isinstance(m, str) else m for m in model["merges"]]
+        return BpeTokenizer(model["vocab"], [(a, b) for a, b in pairs], length)
     if model:
         return _LibraryTokenizer(path, length)
     raise ValueError(f"{path} is no tokenizer: expected a kind of 'words' or 'bpe', or a hub tokenizer.json")

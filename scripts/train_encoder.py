@@ -46,6 +46,7 @@ def render_houses(folder: Path, first: int, num: int, workers: int, group: int =
 
 def _render_group(seeds: range, folder: Path) -> None:
     import cv2
+
     from placecell.benchmarks.house_views import house_views
 
     cv2.setNumThreads(1)
@@ -68,6 +69,7 @@ def build_model(vocab_size: int) -> Any:
 def batches(folder: Path, batch: int, seed: int, steps: int) -> Any:
     """Samples and captions, made by one process beside the one that trains."""
     import torch
+
     from placecell.benchmarks.encoder_samples import make_captions, sample_batches
     from placecell.perception.tokens import WordTokenizer
 
@@ -211,7 +213,10 @@ def train(args: argparse.Namespace, tokenizer: Any) -> Any:
         if (step + 1) % 200 == 0:
             save(args.checkpoint, model, average.module, optimiser, step + 1, float(sharpness))
     save(args.checkpoint, model, average.module, optimiser, step + 1, float(sharpness))
-    return average.module.cpu().eval()
+    # A model of its own: averaging spoils the attention mask, a buffer of minus infinities that is no weight.
+    final = build_model(tokenizer.vocab_size)
+    final.load_state_dict(average.module.state_dict())
+    return final.eval()
 
 
 def training_facts(args: argparse.Namespace) -> str:
@@ -228,9 +233,9 @@ def training_facts(args: argparse.Namespace) -> str:
     spans = [str(s) for s in sorted(seeds) if s - 1 not in seeds], [str(s) for s in sorted(seeds) if s + 1 not in seeds]
     ranges = ", ".join(f"{a}-{b}" for a, b in zip(*spans, strict=True))
     return (
-        f"{num} views of {len(seeds)} houses (seeds {ranges}), rendered at 256 x 256, 320 x 240 and 480 x 360, fields of\n"
-        f"view of 71 to 94 degrees, heights of 0.6 to 1.5 m. {step} steps of {args.batch} pictures, AdamW, rate\n"
-        f"{args.lr} with a cosine decay, seed {args.seed}, bfloat16, two processor cores that were shared with other work."
+        f"{num} views of {len(seeds)} houses (seeds {ranges}), rendered at 256 x 256, 320 x 240 and 480 x 360,\n"
+        f"fields of view of 71 to 94 degrees, heights of 0.6 to 1.5 m. {step} steps of {args.batch} pictures, AdamW,\n"
+        f"rate {args.lr} with a cosine decay, seed {args.seed}, bfloat16, on two processor cores."
     )
 
 
@@ -282,8 +287,9 @@ def write_model_card(folder: Path, figures: dict[str, Any], judged: range, train
 The encoder that comes with Placecell: a small CLIP that knows rendered houses and nothing else.
 
 - Name: `{card["name"]}`; {DIM} numbers per vector, pictures of {IMAGE_SIZE} x {IMAGE_SIZE} pixels.
-- Architecture: open_clip's `CLIP` with the config in `open_clip_config.json` (ModifiedResNet, text transformer over whole
-  words). Weights are stored in half precision and computed in single precision. {sum(sizes.values()) / 1e6:.1f} MB.
+- Architecture: open_clip's `CLIP` with the config in `open_clip_config.json` (ModifiedResNet, text transformer over
+  whole words). Weights are stored in half precision and computed in single precision.
+  {sum(sizes.values()) / 1e6:.1f} MB.
 - Words: {len(vocabulary())}, listed in `tokenizer.json`. Any other word is reported as unknown.
 - Licence: that of Placecell. No data or weights of others were used.
 
@@ -297,19 +303,20 @@ room, a room), each worded anew at every step with synonyms, and does not match 
 colour; what is too small or too cut off to judge counts as neither. Loss: a sigmoid per picture and caption, and a
 softmax over names for what is in the middle of a crop.
 
-Calibration (`encoder.json`): scale and bias of a logistic regression on houses {VALIDATION_SEEDS[0]}-{VALIDATION_SEEDS[-1]},
-which were used for choices too, and never for training.
+Calibration (`encoder.json`): scale and bias of a logistic regression on houses {VALIDATION_SEEDS[0]}-
+{VALIDATION_SEEDS[-1]}, which were used for choices too, and never for training.
 
 ## Figures
 
-Houses {judged[0]}-{judged[-1]} ({figures["houses"]} houses, never seen in training, nothing was chosen by them), 24 views
-from random navigable points and 24 towards objects in each, 256 x 256, 90 degrees, JPEG quality 70-90. By text alone:
-the best of all names in a prompt, no classifier head. Intervals: 95 %, bootstrap over houses.
+Houses {judged[0]}-{judged[-1]} ({figures["houses"]} houses, never seen in training, nothing was chosen by them), 24
+views from random navigable points and 24 towards objects in each, 256 x 256, 90 degrees, JPEG quality 70-90. By text
+alone: the best of all names in a prompt, no classifier head. Intervals: 95 %, bootstrap over houses.
 
 | what | value | 95 % interval | n |
 |---|---|---|---|
 {row(f"category of object crops, best of {len(CATEGORIES)}", "category_micro")}
 {row("the same, mean over categories", "category_macro")}
+{row("category of all objects of 32 pixels, hidden or cut off as they may be", "category_hidden")}
 {row(f"colour of object crops, best of {len(COLOURS)}", "colour")}
 {row(f"type of room of a random view, best of {len(ROOM_TYPES)}", "room")}
 {row("the same, every random view", "room_any")}
@@ -317,18 +324,20 @@ the best of all names in a prompt, no classifier head. Intervals: 95 %, bootstra
 {row("the same, absent ones that differ in the colour alone", "refusal_auroc_colour_alone")}
 {row("a right view among the best 5 of 48", "recall_at_5")}
 
-Crops: every object whose visible box is at least 32 pixels long and at least a quarter of its projected box; square, 20 %
-margin. Colour: only categories whose colour is a fair question. Room: views of which 60 % lies in the camera's own room,
-with at least two objects of 32 pixels; the next row has all views, into doorways and at bare walls too. Present: in
-sight at 32 pixels in some view, scored by the best vector over all views and tiles; absent: coloured things that are
-nowhere in the house's views, half of them of a category that is there in another colour.
+Crops: every object that is at least 32 pixels long, at most half hidden by others, with at least a quarter of its
+projected box in the picture; square, 20 % margin. Colour: only categories whose colour is a fair question. Room: views
+of which 60 % lies in the camera's own room, with at least two objects of 32 pixels; the next row has all views, into
+doorways and at bare walls too. Present: in sight at 32 pixels in some view, scored by the best vector over all views
+and tiles; absent: coloured things that are nowhere in the house's views, half of them of a category that is there in
+another colour.
 
 Weakest categories: {worst}.
 
 ## Limits
 
-It has never seen a photograph. It knows {len(CATEGORIES)} categories, {len(COLOURS)} colours and {len(ROOM_TYPES)} types of room, as
-`placecell.envs` draws them; for real footage use another encoder (`docs/encoders.md`). It does not know size, number,
+It has never seen a photograph. It knows {len(CATEGORIES)} categories, {len(COLOURS)} colours and {len(ROOM_TYPES)}
+types of room, as `placecell.envs` draws them; for real footage use another encoder
+(`docs/encoders.md`). It does not know size, number,
 side, or "not". Things under about 24 pixels, or mostly hidden, are not reliably found.
 
 Made by `scripts/train_encoder.py`; figures by `python scripts/train_encoder.py --evaluate`.

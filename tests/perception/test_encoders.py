@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+
 from placecell.envs.house import HouseEnv
 from placecell.errors import ModelUnavailableError, UnknownWordError
 from placecell.geometry import look_at

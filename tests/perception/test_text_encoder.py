@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from placecell.errors import ModelUnavailableError
 from placecell.perception.text_encoder import TextEncoder
 
