@@ -264,8 +264,8 @@ def _ask_all_at_once(walks: Sequence[Walk], questions: Sequence[Sequence[Questio
                 continue  # some house has it, though nobody saw it well
             hits = memory.recall(next(iter(by_house.values())).text, k=TOP)
             right = any(
-                (question := by_house.get(houses[hit.agent_id])) is not None
-                and question.is_right(hit.stamp_s, TOLERANCE_S)
+                (asked_there := by_house.get(houses[hit.agent_id])) is not None
+                and asked_there.is_right(hit.stamp_s, TOLERANCE_S)
                 for hit in hits
             )
             rows.append((is_present, right, max(hit.probability for hit in hits)))

@@ -22,7 +22,7 @@ from placecell.memory.calibration import (
     sigmoid,
 )
 from placecell.memory.lexicon import Lexicon
-from placecell.memory.records import Moment, Record
+from placecell.memory.records import Moment, Record, RecordId
 
 if TYPE_CHECKING:
     from placecell.memory.forest import Forest
