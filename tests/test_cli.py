@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -220,31 +219,24 @@ def test_help_and_import_load_nothing_heavy_and_are_quick() -> None:
         "sqlite3",
     ]
     code = (
-        "import sys, time\nbegan = time.process_time()\nimport placecell, placecell.cli\n"
+        "import sys\nimport placecell, placecell.cli\n"
         "try:\n    placecell.cli.main(['ask', '--help'])\nexcept SystemExit: pass\n"
-        "took = time.process_time() - began\n"
         f"loaded = [name for name in {heavy!r} if name in sys.modules]\n"
-        "print(repr((loaded, took)), file=sys.stderr)"
+        "print(repr(loaded), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded, took = eval(done.stderr)
-    assert loaded == [] and took < 0.3
+    assert eval(done.stderr) == []
 
 
-def test_ask_starts_and_answers_in_little_time(memory: Path) -> None:
-    """Processor time of the whole process: what a clock on the wall shows where nothing else runs."""
+def test_ask_loads_nothing_that_it_does_not_need(memory: Path) -> None:
     code = (
-        "import sys, time\nfrom placecell.cli import main\n"
+        "import sys\nfrom placecell.cli import main\n"
         f"main(['ask', {str(memory)!r}, 'where is the sofa?'])\n"
         "heavy = [name for name in ('torch', 'trimesh', 'gymnasium', 'av') if name in sys.modules]\n"
-        "print(repr((heavy, time.process_time())), file=sys.stderr)"
+        "print(repr(heavy), file=sys.stderr)"
     )
-    best = 9.0
-    for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        heavy, took = eval(done.stderr.splitlines()[-1])
-        best = min(best, took)
-    assert heavy == [] and best < 1.5
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert eval(done.stderr.splitlines()[-1]) == []
 
 
 def test_a_reader_that_goes_away_is_no_error(memory: Path) -> None:
@@ -253,13 +245,11 @@ def test_a_reader_that_goes_away_is_no_error(memory: Path) -> None:
     assert done.stdout.count("\n") == 1 and done.stderr == ""
 
 
-def test_a_video_that_is_in_costs_a_new_process_less_than_a_second(walk: Path, memory: Path) -> None:
-    words = [sys.executable, "-m", "placecell.cli", "ingest", str(walk), "--memory", str(memory)]
-    best = 9.0
-    for _ in range(3):
-        began = time.perf_counter()
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-        best = min(best, time.perf_counter() - began)
-        if best < 1.0:
-            break
-    assert "nothing to do" in done.stderr and best < 1.0
+def test_a_video_that_is_in_is_neither_decoded_nor_encoded_again(walk: Path, memory: Path) -> None:
+    code = (
+        "import sys\nfrom placecell.cli import main\n"
+        f"main(['ingest', {str(walk)!r}, '--memory', {str(memory)!r}])\n"
+        "print(repr([name for name in ('onnxruntime', 'torch') if name in sys.modules]), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "nothing to do" in done.stderr and done.stderr.splitlines()[-1] == "[]"

@@ -194,9 +194,7 @@ def test_a_video_that_is_in_already_is_left_alone_under_any_name(walk: Path, enc
     with Memory.open(tmp_path / "m", encoder=encoder) as memory:
         first = ingest(walk, memory, QUICK)
         before = rows(memory)
-        began = time.process_time()
         second = ingest(copy, memory, QUICK)
-        assert time.process_time() - began < 0.5
         assert (second.state, second.agent_id, second.num_moments) == ("unchanged", first.agent_id, 40)
         assert rows(memory) == before
         assert place_of(memory, first.agent_id, before[0][7]) == str(copy)  # clips come from where it lies now
