@@ -77,7 +77,7 @@ def _sqlite(folder: Path, vectors: np.ndarray, poses: np.ndarray, batch: int) ->
 
 def _lancedb(folder: Path, vectors: np.ndarray, poses: np.ndarray, batch: int) -> list[float]:
     import lancedb
-    import pyarrow  # type: ignore[import-untyped]
+    import pyarrow
 
     fields = [("stamp_s", pyarrow.float64()), ("pose", pyarrow.list_(pyarrow.float64(), 12))]
     schema = pyarrow.schema([*fields, ("label", pyarrow.string()), ("vector", pyarrow.list_(pyarrow.float16(), _DIM))])

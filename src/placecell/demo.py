@@ -133,7 +133,8 @@ def run_demo(output: Path, seed: int = 7, say: Callable[[str], None] = print) ->
     house, camera = env.house, Camera.from_degrees(384, 288, 90.0)
     say(f"a house of {len(house.rooms)} rooms and {len(house.objects)} objects (seed {seed}); walking through it ...")
 
-    video_path, sightings, path = output / "walk.mp4", Sightings(1 / FPS), []
+    video_path, sightings = output / "walk.mp4", Sightings(1 / FPS)
+    path: list[np.ndarray] = []
     with Memory.open(output / "live.memory", encoder="auto") as live:
         writer = VideoWriter(video_path, FPS, (camera.width, camera.height))
         with writer:
@@ -216,8 +217,8 @@ def inquire(house: House, sightings: Sightings, rng: np.random.Generator) -> lis
     kinds = Counter(thing.category for thing in house.objects)
     named = [thing for thing in seen if names[thing.category, thing.colour] == 1 and thing.colour_asked]
     only = [thing for thing in seen if kinds[thing.category] == 1 and thing.colour_asked]
-    rng.shuffle(named)  # type: ignore[arg-type]
-    rng.shuffle(only)  # type: ignore[arg-type]
+    rng.shuffle(named)
+    rng.shuffle(only)
     if len(named) < 5 or len(only) < 2:
         raise ValueError("this walk saw too little to ask about; take another seed")
     when, where, room = named[:3]

@@ -114,4 +114,5 @@ def unproject(
     """World point of every pixel; NaN where the depth is unknown (0)."""
     points = camera.directions().astype(np.float64) * depth_m[..., None]
     points[depth_m <= 0] = np.nan
-    return points @ pose[:3, :3].T + pose[:3, 3]
+    world: np.ndarray = points @ pose[:3, :3].T + pose[:3, 3]
+    return world
