@@ -12,7 +12,8 @@ import numpy as np
 
 __all__ = ["Pages", "Table", "ranges"]
 
-BLOCK: Final = 65_536  # rows of a table in one file; a full block never changes and is not written again
+BLOCK = 65_536  # entries of a table in one file; a full block never changes and is not written again
+PAGE = 65_536  # rows of a page of vectors
 
 
 def ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -60,8 +61,8 @@ class Table:
         """Bytes of what is filled."""
         return sum(self[name].nbytes for name in self._full)
 
-    def append(self, **values: np.ndarray) -> None:
-        """Add entries; every column is given, all of one length."""
+    def append(self, **values: Any) -> None:
+        """Add entries; every column is given, the first as an array, others may be one value for all."""
         count = len(next(iter(values.values())))
         end = self._length + count
         if end > self._capacity:
@@ -81,13 +82,16 @@ class Table:
             self._full[name] = grown
         self._capacity = capacity
 
-    def save(self, folder: Path, name: str, length: int, previous: Path | None) -> None:
-        """Write the first `length` entries as blocks; full blocks that `previous` holds are linked, not written."""
+    def save(self, folder: Path, name: str, length: int, previous: tuple[Path, int] | None) -> None:
+        """Write the first `length` entries as blocks.
+
+        Full blocks of `previous` (an earlier folder and how many entries were saved there) are linked, not written.
+        """
         for number, start in enumerate(range(0, length, BLOCK)):
             end = min(start + BLOCK, length)
             for column, values in self._full.items():
                 path = _block(folder, f"{name}-{column}", number)
-                if end - start < BLOCK or not _linked(previous, path):
+                if not _linked(previous, start + BLOCK, path):
                     np.save(path, values[start:end])
 
     def load(self, folder: Path, name: str, length: int) -> None:
@@ -112,20 +116,20 @@ class Table:
 class Pages:
     """Rows of unit vectors in fixed point, 2 bytes a number, in pages that are never moved.
 
-    A number is stored as a multiple of 1/32767. The error (at most 1.6e-5) is that of float16 at the size that components
-    of embeddings have, and turning integers into float32 takes a tenth of the time that float16 takes without the
-    processor's help.
+    A number is stored as a multiple of 1/32767. The error (at most 1.6e-5) is that of float16 at the size that
+    components of embeddings have, and NumPy turns integers into float32 in a tenth of the time that it takes for
+    float16.
 
     Args:
         dim: Numbers of a row.
-        rows: Rows of a page.
+        rows: Rows of a page; `PAGE` unless given.
     """
 
     SCALE: Final = np.float32(1.0 / 32767.0)
 
-    def __init__(self, dim: int, rows: int = 65_536) -> None:
+    def __init__(self, dim: int, rows: int | None = None) -> None:
         self.dim = dim
-        self.rows = rows
+        self.rows = rows or PAGE
         self._pages: list[np.ndarray] = []
         self.end = 0  # number of the next row
 
@@ -164,9 +168,20 @@ class Pages:
         page, offset = divmod(first, self.rows)
         return self._pages[page][offset : offset + count]
 
-    def take(self, numbers: np.ndarray) -> np.ndarray:
-        """Codes of rows by their numbers, which ascend."""
+    def take_any(self, numbers: np.ndarray) -> np.ndarray:
+        """Codes of rows by their numbers, in whatever order."""
+        if len(self._pages) <= 1:
+            return self.take(numbers)
+        order = np.argsort(numbers)
         found = np.empty((len(numbers), self.dim), np.int16)
+        found[order] = self.take(numbers[order])
+        return found
+
+    def take(self, numbers: np.ndarray) -> np.ndarray:
+        """Codes of rows by their numbers, which ascend page by page."""
+        found = np.empty((len(numbers), self.dim), np.int16)
+        if not len(numbers):
+            return found
         cuts = np.searchsorted(numbers, np.arange(1, len(self._pages)) * self.rows).tolist()
         for page, (low, high) in enumerate(zip([0, *cuts], [*cuts, len(numbers)], strict=True)):
             if low < high:
@@ -175,11 +190,11 @@ class Pages:
                 )
         return found
 
-    def save(self, folder: Path, end: int, previous: Path | None) -> None:
-        """Write the first `end` rows; full pages that `previous` holds are linked, not written."""
+    def save(self, folder: Path, end: int, previous: tuple[Path, int] | None) -> None:
+        """Write the first `end` rows; full pages of `previous` (see `Table.save`) are linked, not written."""
         for number, start in enumerate(range(0, end, self.rows)):
             path, count = _block(folder, "rows", number), min(self.rows, end - start)
-            if count < self.rows or not _linked(previous, path):
+            if not _linked(previous, start + self.rows, path):
                 np.save(path, self._pages[number][:count])
 
     def load(self, folder: Path, end: int) -> None:
@@ -206,11 +221,11 @@ def _block(folder: Path, name: str, number: int) -> Path:
     return folder / f"{name}-{number:06d}.npy"
 
 
-def _linked(previous: Path | None, path: Path) -> bool:
-    """Give the file of the same name in `previous` a second name; False where that cannot be done."""
-    if previous is None:
+def _linked(previous: tuple[Path, int] | None, end: int, path: Path) -> bool:
+    """Give the file of the same name in `previous`, if `end` was saved there, a second name."""
+    if previous is None or previous[1] < end:
         return False
     with contextlib.suppress(OSError):
-        os.link(previous / path.name, path)
+        os.link(previous[0] / path.name, path)
         return True
     return False

@@ -31,16 +31,16 @@ class Pruner:
         self._between, self._near = where.between, where.near
         self._streams: np.ndarray | None = None
         self._bits: np.ndarray | None = None
-        self.is_impossible = False
+        self._is_impossible = False
         if where.streams is not None:
             self._streams = np.zeros(len(streams), bool)
             self._streams[[streams[name] for name in where.streams if name in streams]] = True
-            self.is_impossible |= not self._streams.any()
+            self._is_impossible |= not self._streams.any()
             if self._streams.all():
                 self._streams = None
         if where.labels:
-            self.is_impossible |= any(name not in labels for name in where.labels)
-            if not self.is_impossible:
+            self._is_impossible |= any(name not in labels for name in where.labels)
+            if not self._is_impossible:
                 self._bits = np.zeros(label_sets.shape[1], np.uint64)
                 for name in where.labels:
                     word, bit = divmod(labels[name], 64)
@@ -49,49 +49,63 @@ class Pruner:
 
     def chunks(self, table: Table, chunk_labels: np.ndarray) -> np.ndarray:
         """Numbers of the chunks that may hold an entry that passes, ascending."""
-        keep = np.flatnonzero(table["live"] > 0) if not self.is_impossible else np.zeros(0, np.int64)
+        if self._is_impossible:
+            return np.zeros(0, np.int64)
+        keep: np.ndarray | None = None  # None: all so far
         if self._between is not None:
             low, high = self._between
-            keep = keep[table["start_s"][keep] <= high]
-            keep = keep[table["end_s"][keep] >= low]
-        if self._streams is not None:
-            keep = keep[self._streams[table["stream"][keep]]]
+            keep = np.flatnonzero((table["start_s"] <= high) & (table["end_s"] >= low))
         if self._bits is not None:
-            for word, bits in enumerate(self._bits):
-                if bits:
-                    keep = keep[chunk_labels[keep, word] & bits == bits]
+            for word in np.flatnonzero(self._bits):
+                has = _of(chunk_labels[: len(table), word], keep) & self._bits[word] == self._bits[word]
+                keep = _narrowed(keep, has)
         if self._near is not None:
             centre, radius = self._near
             reach = radius * (1 + _SLACK)
-            squared: np.ndarray | float = 0.0
-            for axis, at in zip("xyz", centre, strict=True):
-                low_m, high_m = table[f"{axis}_low"][keep], table[f"{axis}_high"][keep]
-                away = np.maximum(np.maximum(low_m - at, at - high_m), 0.0)
+            squared: np.ndarray | None = None
+            for axis, at in zip("xzy", (centre[0], centre[2], centre[1]), strict=True):  # floors prune, heights do not
+                away = _of(table[f"{axis}_low"], keep) - at
+                np.maximum(away, at - _of(table[f"{axis}_high"], keep), out=away)
                 near = away <= reach
-                keep, away = keep[near], away[near]
-                squared = (squared[near] if isinstance(squared, np.ndarray) else 0.0) + away * away
+                away = np.maximum(away[near], 0.0)
+                keep = _narrowed(keep, near)
+                squared = away * away if squared is None else squared[near] + away * away
+            assert keep is not None and squared is not None
             keep = keep[squared <= reach * reach * (1 + _SLACK)]
-        return keep
+        if self._streams is not None:
+            keep = _narrowed(keep, self._streams[_of(table["stream"], keep)])
+        return _narrowed(keep, _of(table["live"], keep) > 0)
 
-    def entries(self, table: Table, candidates: np.ndarray) -> np.ndarray:
-        """Those of the candidates (entries, ascending) that pass."""
-        if self.is_impossible:
-            return candidates[:0]
-        keep = candidates[table["is_live"][candidates]]
+    def passing(self, table: Table, candidates: np.ndarray) -> np.ndarray:
+        """Where in the candidates (entries) those stand that pass."""
+        if self._is_impossible:
+            return np.zeros(0, np.int64)
+        keep: np.ndarray | None = None
         if self._between is not None:
             low, high = self._between
-            keep = keep[table["start_s"][keep] <= high]
-            keep = keep[table["end_s"][keep] >= low]
-        if self._streams is not None:
-            keep = keep[self._streams[table["stream"][keep]]]
+            starts, ends = table["start_s"][candidates], table["end_s"][candidates]
+            keep = _narrowed(keep, (starts <= high) & (ends >= low))
         if self._bits is not None:
-            keep = keep[self._is_set_good[table["labels"][keep]]]
+            keep = _narrowed(keep, self._is_set_good[table["labels"][_of(candidates, keep)]])
         if self._near is not None:
             centre, radius = self._near
-            positions = table["position"][keep]
-            away = np.sqrt(((positions - centre) ** 2).sum(axis=1))
+            positions = table["position"].take(_of(candidates, keep), axis=0)
+            positions -= centre
+            positions *= positions
+            away = np.sqrt(positions[:, 0] + positions[:, 1] + positions[:, 2])
             near = away <= radius  # NaN, for what has no position, is not
-            for i in np.flatnonzero(np.abs(away - radius) <= _SLACK * max(radius, 1e-300)).tolist():
-                near[i] = math.dist(positions[i].tolist(), centre) <= radius
-            keep = keep[near]
-        return keep
+            rim = np.flatnonzero(np.abs(away - radius) <= _SLACK * max(radius, 1e-300))
+            for i, position in zip(rim, table["position"][_of(candidates, keep)[rim]].tolist(), strict=True):
+                near[i] = math.dist(position, centre) <= radius
+            keep = _narrowed(keep, near)
+        if self._streams is not None:
+            keep = _narrowed(keep, self._streams[table["stream"][_of(candidates, keep)]])
+        return _narrowed(keep, table["is_live"][_of(candidates, keep)])
+
+
+def _of(values: np.ndarray, keep: np.ndarray | None) -> np.ndarray:
+    return values if keep is None else values[keep]
+
+
+def _narrowed(keep: np.ndarray | None, mask: np.ndarray) -> np.ndarray:
+    return np.flatnonzero(mask) if keep is None else keep[mask]
