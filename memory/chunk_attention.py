@@ -14,7 +14,7 @@ from placecell.memory.sketches import Sketches
 __all__ = ["Attention", "best_of", "same_bits_product"]
 
 FULL_STRANDS: Final = 384  # summaries up to this number are all compared in full, more by their sketches first
-SHORTLIST: Final = 128  # summaries that are compared in full after their sketches were, or eight for each that is read
+SHORTLIST: Final = 128  # summaries that are compared in full after their sketches were, or four for each that is read
 _NEAR_TIE: Final = 2e-5  # scores in float32 that are closer than this are computed again before they are ordered
 _SKETCH_SAMPLE: Final = 4096  # summaries from which sketches learn
 
@@ -35,7 +35,7 @@ class Attention:
         """The `num` strands whose summaries are most similar to the query, out of `strands` or all."""
         table = self._store.strands
         count = len(table) if strands is None else len(strands)
-        shortlist = max(SHORTLIST, 8 * num)
+        shortlist = max(SHORTLIST, 4 * num)
         if count > max(FULL_STRANDS, shortlist):
             self._update_sketches()
             best = self._best(self.sketches.scores(unit, strands, count), strands, shortlist, 4 * shortlist)
@@ -54,7 +54,7 @@ class Attention:
         """
         if num >= len(scores):
             return np.arange(len(scores))
-        best = np.flatnonzero(scores >= np.partition(scores, -num)[-num])
+        best = _at_least(scores, num)
         if len(best) <= most:
             return best
         numbers = best if strands is None else strands[best]
@@ -170,6 +170,17 @@ def same_bits_product(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     rest = np.zeros((8, matrix.shape[1]), matrix.dtype)
     rest[: len(matrix) - whole] = matrix[whole:]
     return np.concatenate([matrix[:whole] @ vector, (rest @ vector)[: len(matrix) - whole]])
+
+
+def _at_least(scores: np.ndarray, num: int) -> np.ndarray:
+    """Where the `num` best scores are, and what ties with the last of them."""
+    if len(scores) > 64 * num:  # a look at some of them leaves few to be sorted out
+        some = scores[:: len(scores) // (16 * num)]
+        few = np.flatnonzero(scores >= np.partition(some, -48)[-48])  # about 3 x num
+        if len(few) >= num:
+            found = scores[few]
+            return few[found >= np.partition(found, -num)[-num]]
+    return np.flatnonzero(scores >= np.partition(scores, -num)[-num])
 
 
 def best_of(scores: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ __all__ = ["ChunkStore", "units"]
 
 _VERSION: Final = 1
 _MANIFEST: Final = "chunks.json"
-AXES: Final = tuple(f"{axis}_{side}" for axis in "xyz" for side in ("low", "high"))
+AXES: Final = ("x", "y", "z")
 
 _ENTRIES: Final = {
     "item": (np.int64, 0),
@@ -50,7 +50,8 @@ _CHUNKS: Final = {
     "live": (np.int32, 0),
     "start_s": (np.float64, 0),
     "end_s": (np.float64, 0),
-    **dict.fromkeys(AXES, (np.float64, 0)),
+    **dict.fromkeys(AXES, (np.float32, 0)),  # middle of the box that holds its positions; NaN without any
+    **{f"{axis}_half": (np.float32, 0) for axis in AXES},  # half its extent, rounded up
 }
 
 
@@ -191,7 +192,8 @@ class ChunkStore:
             is_live=True,
         )
         low, high = np.fmin.reduceat(positions, starts), np.fmax.reduceat(positions, starts)
-        low, high = np.where(np.isnan(low), np.inf, low), np.where(np.isnan(high), -np.inf, high)
+        middle = (0.5 * (low + high)).astype(np.float32)
+        half = (np.maximum(high - middle, middle - low) * (1 + 1e-6) + 1e-37).astype(np.float32)
         self.chunks.append(
             stream=np.full(len(starts), stream.number),
             row=rows,
@@ -202,7 +204,8 @@ class ChunkStore:
             live=sizes,
             start_s=np.minimum.reduceat(entries[:, 1], starts),
             end_s=np.maximum.reduceat(entries[:, 2], starts),
-            **dict(zip(AXES, np.stack([low, high], 2).reshape(len(starts), 6).T, strict=True)),
+            **dict(zip(AXES, middle.T, strict=True)),
+            **{f"{axis}_half": extent for axis, extent in zip(AXES, half.T, strict=True)},
         )
         steps = np.arange(width)[None] * sizes[:, None]  # (chunk, width)
         sums = _sums(codes, (starts[:, None] * width + steps).ravel())
@@ -375,13 +378,11 @@ def units(vectors: np.ndarray, dim: int) -> np.ndarray:
 
 
 def _sums(codes: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Sum of the rows from each start to the next, in float32, in blocks that fit into the cache."""
+    """Sum of the rows from each start to the next, in float32."""
     sums = np.empty((len(starts), codes.shape[1]), np.float32)
-    for first in range(0, len(starts), 16):
-        part = starts[first : first + 16]
-        end = starts[first + 16] if first + 16 < len(starts) else len(codes)
-        block = codes[part[0] : end].astype(np.float32)
-        np.add.reduceat(block, part - part[0], axis=0, out=sums[first : first + 16])
+    cuts = [*starts.tolist(), len(codes)]
+    for total, low, high in zip(sums, cuts[:-1], cuts[1:], strict=True):
+        np.add.reduce(codes[low:high].astype(np.float32), axis=0, out=total)
     return sums
 
 

@@ -13,6 +13,7 @@ from placecell.memory.predicates import Predicate
 __all__ = ["Pruner"]
 
 _SLACK = 1e-9  # relative; what lies so close to the rim of a disc is measured again as `math.dist` does
+_SLACK_32 = 4e-6  # relative; more than float32 rounds away
 
 
 class Pruner:
@@ -61,17 +62,14 @@ class Pruner:
                 keep = _narrowed(keep, has)
         if self._near is not None:
             centre, radius = self._near
-            reach = radius * (1 + _SLACK)
-            squared: np.ndarray | None = None
-            for axis, at in zip("xzy", (centre[0], centre[2], centre[1]), strict=True):  # floors prune, heights do not
-                away = _of(table[f"{axis}_low"], keep) - at
-                np.maximum(away, at - _of(table[f"{axis}_high"], keep), out=away)
-                near = away <= reach
-                away = np.maximum(away[near], 0.0)
-                keep = _narrowed(keep, near)
-                squared = away * away if squared is None else squared[near] + away * away
-            assert keep is not None and squared is not None
-            keep = keep[squared <= reach * reach * (1 + _SLACK)]
+            far = radius + _SLACK_32 * (max(map(abs, centre)) + radius)
+            is_near = _away(table, keep, "x", centre[0]) <= far
+            is_near &= _away(table, keep, "z", centre[2]) <= far
+            keep = _narrowed(keep, is_near)
+            squared = np.zeros(len(keep), np.float32)
+            for axis, at in zip("xyz", centre, strict=True):
+                squared += np.maximum(_away(table, keep, axis, at), np.float32(0.0)) ** 2
+            keep = keep[squared <= far * far * (1 + _SLACK_32)]
         if self._streams is not None:
             keep = _narrowed(keep, self._streams[_of(table["stream"], keep)])
         return _narrowed(keep, _of(table["live"], keep) > 0)
@@ -101,6 +99,14 @@ class Pruner:
         if self._streams is not None:
             keep = _narrowed(keep, self._streams[table["stream"][_of(candidates, keep)]])
         return _narrowed(keep, table["is_live"][_of(candidates, keep)])
+
+
+def _away(table: Table, keep: np.ndarray | None, axis: str, at: float) -> np.ndarray:
+    """How far boxes of chunks are from a coordinate, negative inside, in float32: what that rounds is in the slack."""
+    away = _of(table[axis], keep) - np.float32(at)
+    np.abs(away, out=away)
+    away -= _of(table[f"{axis}_half"], keep)
+    return away
 
 
 def _of(values: np.ndarray, keep: np.ndarray | None) -> np.ndarray:

@@ -230,7 +230,7 @@ def test_extend_is_append_for_each() -> None:
     for where in (None, Predicate(near=((0.0, 0.0, 0.0), 4.0)), Predicate(labels=("label2",))):
         a, b = together.search(query, 50, where), one_by_one.search(query, 50, where)
         assert a.items.tolist() == b.items.tolist() and a.scores.tolist() == b.scores.tolist()
-    for name in ("row", "num_entries", "start_s", "end_s", "x_low", "x_high"):
+    for name in ("row", "num_entries", "start_s", "end_s", "x", "x_half"):
         np.testing.assert_array_equal(together._store.chunks[name], one_by_one._store.chunks[name])
 
 
