@@ -27,7 +27,8 @@ class Looker:
         self._encoder = encoder
         self._texts: dict[str, np.ndarray] = {}
         prompts = getattr(encoder, "prompts", None) or {}
-        self._object = prompts.get("object", "{}")
+        # Tiles are not close-ups, and the calibration was fitted with the prompt that recall uses.
+        self._object = prompts.get("seen") or prompts.get("object", "{}")
         self._room = prompts.get("room", "{}")
         calibration = getattr(encoder, "calibration", None)
         self._calibration: tuple[float, float] | None = (

@@ -111,7 +111,8 @@ def _question(number: int, question: Question) -> str:
 
 def _card(card: Card) -> str:
     pictures = "".join(
-        f"<figure><img alt='evidence' src='{_jpeg(_boxed(item))}'><figcaption>{_text(item.caption)}</figcaption></figure>"
+        f"<figure><img alt='evidence' src='{_jpeg(_boxed(item))}'>"
+        f"<figcaption>{_text(item.caption)}</figcaption></figure>"
         for item in card.evidence
     )
     verdict = '<em class="ok">right</em>' if card.is_right else '<em class="bad">wrong</em>'
@@ -175,8 +176,8 @@ def _timeline(report: Report) -> str:
             if event.picture is not None and w > 24:
                 side = min(w - 4, 38)
                 pieces.append(
-                    f'<image href="{_jpeg(event.picture, 60)}" x="{x + 1:.1f}" y="{y + 1}" width="{side:.1f}" height="38" '
-                    'preserveAspectRatio="xMidYMid slice"/>'
+                    f'<image href="{_jpeg(event.picture, 60)}" x="{x + 1:.1f}" y="{y + 1}" width="{side:.1f}" '
+                    'height="38" preserveAspectRatio="xMidYMid slice"/>'
                 )
         y += row - 10
     y += 6
@@ -201,8 +202,8 @@ def _timeline(report: Report) -> str:
         x = left + tick * scale
         pieces.append(f'<text x="{x:.1f}" y="{y + 14}" class="tick">{tick // 60}:{tick % 60:02d}</text>')
     legend = (
-        f'<path d="M{left} {y + 24}l4 6l-4 6l-4 -6z" fill="#2b5dff"/><text x="{left + 8}" y="{y + 34}" class="name">live'
-        f'</text><path d="M{left + 60} {y + 24}l4 6l-4 6l-4 -6z" fill="#e45756"/>'
+        f'<path d="M{left} {y + 24}l4 6l-4 6l-4 -6z" fill="#2b5dff"/><text x="{left + 8}" y="{y + 34}" class="name">'
+        f'live</text><path d="M{left + 60} {y + 24}l4 6l-4 6l-4 -6z" fill="#e45756"/>'
         f'<text x="{left + 68}" y="{y + 34}" class="name">from the video</text>'
     )
     return f'<svg class="timeline" viewBox="0 0 {width} {y + 42}">{"".join(pieces)}{legend}</svg>'
@@ -248,7 +249,8 @@ svg{width:100%;height:auto;display:block}.path line{stroke-width:3;stroke-lineca
 .thing{fill:#fff;stroke:#1c2333;stroke-width:1.5}.mark{stroke:#fff;stroke-width:2}
 .marknum{font-size:12px;font-weight:700;fill:#fff;text-anchor:middle}
 .name{font-size:11.5px;fill:#687086}.tick{font-size:10px;fill:#687086;text-anchor:middle}
-.small{color:var(--dim);font-size:12.5px;margin:10px 0 0}.dot{display:inline-block;width:10px;height:10px;border-radius:5px}
+.small{color:var(--dim);font-size:12.5px;margin:10px 0 0}
+.dot{display:inline-block;width:10px;height:10px;border-radius:5px}
 .questions{display:grid;grid-template-columns:repeat(auto-fill,minmax(520px,1fr));gap:16px}
 .num{display:inline-block;min-width:22px;height:22px;line-height:22px;border-radius:11px;color:#fff;text-align:center;
 font-style:normal;font-size:12.5px;margin-right:8px}.truth{margin:0 0 10px;color:var(--dim);font-size:13px}
