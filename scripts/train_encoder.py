@@ -288,7 +288,7 @@ The encoder that comes with Placecell: a small CLIP that knows rendered houses a
 
 - Name: `{card["name"]}`; {DIM} numbers per vector, pictures of {IMAGE_SIZE} x {IMAGE_SIZE} pixels.
 - Architecture: open_clip's `CLIP` with the config in `open_clip_config.json` (ModifiedResNet, text transformer over
-  whole words). Weights are stored in half precision and computed in single precision.
+  whole words). Weights are stored in half precision and computed in single precision,
   {sum(sizes.values()) / 1e6:.1f} MB.
 - Words: {len(vocabulary())}, listed in `tokenizer.json`. Any other word is reported as unknown.
 - Licence: that of Placecell. No data or weights of others were used.
@@ -303,14 +303,14 @@ room, a room), each worded anew at every step with synonyms, and does not match 
 colour; what is too small or too cut off to judge counts as neither. Loss: a sigmoid per picture and caption, and a
 softmax over names for what is in the middle of a crop.
 
-Calibration (`encoder.json`): scale and bias of a logistic regression on houses {VALIDATION_SEEDS[0]}-
-{VALIDATION_SEEDS[-1]}, which were used for choices too, and never for training.
+Calibration (`encoder.json`): scale and bias of a logistic regression on validation houses (seeds {VALIDATION_SEEDS[0]}
+to {VALIDATION_SEEDS[-1]}), which were used for choices too, and never for training.
 
 ## Figures
 
-Houses {judged[0]}-{judged[-1]} ({figures["houses"]} houses, never seen in training, nothing was chosen by them), 24
-views from random navigable points and 24 towards objects in each, 256 x 256, 90 degrees, JPEG quality 70-90. By text
-alone: the best of all names in a prompt, no classifier head. Intervals: 95 %, bootstrap over houses.
+{figures["houses"]} houses that training never saw (seeds {judged[0]} to {judged[-1]}), 24 views from random
+navigable points and 24 towards objects in each, 256 x 256, 90 degrees, JPEG quality 70-90. By text alone: the best of
+all names in a prompt, no classifier head. Intervals: 95 %, bootstrap over houses.
 
 | what | value | 95 % interval | n |
 |---|---|---|---|
@@ -336,9 +336,8 @@ Weakest categories: {worst}.
 ## Limits
 
 It has never seen a photograph. It knows {len(CATEGORIES)} categories, {len(COLOURS)} colours and {len(ROOM_TYPES)}
-types of room, as `placecell.envs` draws them; for real footage use another encoder
-(`docs/encoders.md`). It does not know size, number,
-side, or "not". Things under about 24 pixels, or mostly hidden, are not reliably found.
+types of room, as `placecell.envs` draws them; for real footage use another encoder (`docs/encoders.md`). It does not
+know size, number, side, or "not". Things under about 24 pixels, or mostly hidden, are not reliably found.
 
 Made by `scripts/train_encoder.py`; figures by `python scripts/train_encoder.py --evaluate`.
 """
@@ -366,7 +365,7 @@ def main() -> None:
         "--validation", action="store_true", help="measure on the validation houses, not the test houses"
     )
     parser.add_argument("--houses", type=int, default=1500, help="training houses: seeds 0 to this")
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--minutes", type=float, default=90.0, help="stop training after so long")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--lr", type=float, default=2e-3)
