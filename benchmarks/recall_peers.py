@@ -23,7 +23,7 @@ K = 10
 
 
 class Filters:
-    """Rows that a predicate lets through, from columns in RAM: what engines without predicates of their own are given."""
+    """Rows that a predicate lets through, from columns in RAM: for engines that have no predicates of their own."""
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
@@ -72,13 +72,12 @@ class Engine(ABC):
     def search(self, query: Query, prepared: Any, setting: int) -> np.ndarray:
         """Numbers of the ten best rows, fewer if fewer pass."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (most have nothing to do)
         """Give back what `build` took."""
 
 
 class _Placecell(Engine):
-    settings = (8, 16, 36, 64, 128)  # chunks read in full; 36 is the default for ten results
-    default = 36
+    settings = (0, 4, 8, 16, 32, 64)  # chunks read in full; 0 is the default
 
     def build(self, streams: Streams) -> None:
         self.index = ChunkIndex(streams.vectors.shape[1])
@@ -93,13 +92,14 @@ class _Placecell(Engine):
                 labels=[streams.label_sets[number] for number in streams.labels[part]],
                 is_event_start=streams.is_event_start[part],
             )
+        self.index.search(streams.vectors[0], 1)  # the first search fits the sketches
         self.num_bytes = self.index.nbytes
 
     def prepare(self, where: Predicate | None, rows: np.ndarray | None) -> Predicate | None:
         return where
 
     def search(self, query: Query, prepared: Any, setting: int) -> np.ndarray:
-        return self.index.search(query.vector, K, prepared, num_chunks=setting)[0]
+        return self.index.search(query.vector, K, prepared, num_chunks=setting or None).items
 
 
 class _Scan(Engine):
@@ -222,7 +222,7 @@ class _Usearch(Engine):
     def build(self, streams: Streams) -> None:
         from usearch.index import Index
 
-        self.index = Index(ndim=streams.vectors.shape[1], metric="cos", dtype="f16", connectivity=16, expansion_add=64)
+        self.index = Index(ndim=streams.vectors.shape[1], metric="cos", dtype="f16")
         self.index.add(np.arange(len(streams)), streams.vectors, threads=1)
         self.num_bytes = self.index.memory_usage
 

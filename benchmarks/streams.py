@@ -1,8 +1,9 @@
 """Streams as agents see them: correlated in time, places visited again, labels, positions that are a walk.
 
-A row is a unit vector: a cone that all share, plus 256 hidden numbers whose variances fall as 1/i seen through a random
-map, plus noise. The hidden ones are a topic (what stands there), an offset of the event (light, side), and an autoregressive walk inside the event.
-Topics belong to cells of a floor on which agents walk, so that who comes back sees the same things in another way.
+A row is a unit vector: a cone that all share, plus 256 hidden numbers whose variances fall as 1/i, seen through a
+random map, plus noise. The hidden ones are a topic (what stands there), an offset of the event (light, side), and an
+autoregressive walk inside the event. Topics belong to cells of a floor on which agents walk, so that who comes back
+sees the same things in another way.
 """
 
 from __future__ import annotations

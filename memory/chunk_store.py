@@ -224,7 +224,7 @@ class ChunkStore:
         rows, first = [], 0  # `first`: of those that are not written yet
         base = self.pages.end
         for start, end in zip(starts, [*starts[1:], len(codes)], strict=True):
-            if (base + start - first) // self.pages.rows != (base + end - first - 1) // self.pages.rows:
+            if base // self.pages.rows != (base + end - first - 1) // self.pages.rows:
                 self.pages.append(codes[first:start])
                 first, base = start, self.pages.place(end - start)
             rows.append(base + start - first)

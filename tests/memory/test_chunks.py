@@ -209,8 +209,10 @@ def test_equal_vectors_come_in_the_order_of_streams_and_time() -> None:
         assert index.search(np.ones(64), 5).items.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_extend_is_append_for_each() -> None:
-    items = [item for item in world(4, 2000, streams=1) if True]
+@pytest.mark.parametrize("page", [64, 100, 65_536])
+def test_extend_is_append_for_each(monkeypatch, page) -> None:
+    monkeypatch.setattr(columns, "PAGE", page)
+    items = world(4, 2000, streams=1)
     rows = np.concatenate([item.vectors for item in items])
     together = ChunkIndex(DIM)
     for low, high in pairwise([0, 1, 700, 701, 2000]):
@@ -230,6 +232,9 @@ def test_extend_is_append_for_each() -> None:
     for where in (None, Predicate(near=((0.0, 0.0, 0.0), 4.0)), Predicate(labels=("label2",))):
         a, b = together.search(query, 50, where), one_by_one.search(query, 50, where)
         assert a.items.tolist() == b.items.tolist() and a.scores.tolist() == b.scores.tolist()
+    query = items[1500].vectors[0]
+    truth = brute(items, query)
+    np.testing.assert_allclose(together.scores(query, list(truth)), list(truth.values()), atol=1e-4)
     for name in ("row", "num_entries", "start_s", "end_s", "x", "x_half"):
         np.testing.assert_array_equal(together._store.chunks[name], one_by_one._store.chunks[name])
 
