@@ -80,7 +80,7 @@ def run(
         text=True,
     ) as worker:
         assert worker.stdout is not None and worker.stderr is not None
-        last = []
+        last: list[str] = []
         for line in worker.stderr:
             if line.startswith("> "):
                 say(line[2:].rstrip())
@@ -160,6 +160,10 @@ def _compare(streams: Any, queries: Sequence[Any], engines: Mapping[str, Any], r
             if engine.is_slow and start >= 6 * _BLOCK:
                 continue
             prepared = [engine.prepare(queries[i].where, chosen[i]) for i in block]
+            for i, ready in zip(
+                block, [] if engine.is_slow else prepared, strict=False
+            ):  # bring its data into the caches
+                engine.search(queries[i], ready, engine.settings[0])
             for setting in engine.settings:
                 cell = cells.setdefault((name, setting), {"recall": [], "cpu_ms": [], "wall_ms": [], "text": []})
                 engine.search(queries[block[0]], prepared[0], setting)
@@ -224,8 +228,12 @@ def _marks(result: Mapping[str, Any]) -> list[dict[str, Any]]:
                 mine = _fastest({"placecell": engines["placecell"]}, recall)
                 best = _fastest({peer: engines[peer] for peer in _ANN if peer in engines}, recall)
                 if best is not None:
-                    what = f"no filter: <= 2 x the time of the fastest ANN at recall {recall} ({best[0]})"
-                    add(what, float("inf") if mine is None else mine[1] / best[1], most=2)
+                    ratio = float("inf") if mine is None else mine[1] / best[1]
+                    what = f"the time of the fastest ANN at recall {recall} ({best[0]})"
+                    if recall == 0.99:
+                        add(f"no filter: <= 2 x {what}", ratio, most=2)
+                    else:
+                        add(f"no filter: ratio to {what}", ratio)
             continue
         add(f"{name}: recall@10 >= 0.99", own["recall"], least=0.99)
         peers = {peer: rows for peer, rows in engines.items() if peer not in ("placecell", "scan")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import shutil
 import tempfile
@@ -119,18 +120,20 @@ class _Scan(Engine):
         return best if rows is None else rows[best]
 
 
+def _faiss_module() -> Any:
+    return importlib.import_module("faiss")  # its stubs lack what its Python layer adds
+
+
 class _Faiss(Engine):
     def _make(self, dim: int, num: int) -> Any:
         raise NotImplementedError
 
     def _parameters(self, selector: Any, setting: int) -> Any:
-        import faiss
-
+        faiss = _faiss_module()
         return faiss.SearchParameters(sel=selector) if selector is not None else None
 
     def build(self, streams: Streams) -> None:
-        import faiss
-
+        faiss = _faiss_module()
         faiss.omp_set_num_threads(1)
         self.index = self._make(streams.vectors.shape[1], len(streams))
         if not self.index.is_trained:
@@ -140,8 +143,7 @@ class _Faiss(Engine):
         self.num = len(streams)
 
     def prepare(self, where: Predicate | None, rows: np.ndarray | None) -> Any:
-        import faiss
-
+        faiss = _faiss_module()
         if rows is None:
             return None
         bits = np.zeros(self.num, bool)
@@ -159,8 +161,7 @@ class _FaissFlat(_Faiss):
     is_slow = True
 
     def _make(self, dim: int, num: int) -> Any:
-        import faiss
-
+        faiss = _faiss_module()
         self.num_bytes = num * dim * 4
         return faiss.IndexFlatIP(dim)
 
@@ -169,8 +170,7 @@ class _FaissSQ8(_Faiss):
     is_slow = True
 
     def _make(self, dim: int, num: int) -> Any:
-        import faiss
-
+        faiss = _faiss_module()
         self.num_bytes = num * dim
         return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
 
@@ -179,8 +179,7 @@ class _FaissIVF(_Faiss):
     settings = (1, 2, 4, 8, 16, 32, 64, 256)
 
     def _make(self, dim: int, num: int) -> Any:
-        import faiss
-
+        faiss = _faiss_module()
         lists = int(4 * num**0.5)
         self.num_bytes = num * (dim + 8) + lists * dim * 4
         self.quantizer = faiss.IndexFlatIP(dim)
@@ -189,8 +188,7 @@ class _FaissIVF(_Faiss):
         )
 
     def _parameters(self, selector: Any, setting: int) -> Any:
-        import faiss
-
+        faiss = _faiss_module()
         if selector is None:
             return faiss.SearchParametersIVF(nprobe=setting)
         return faiss.SearchParametersIVF(nprobe=setting, sel=selector)
@@ -200,16 +198,14 @@ class _FaissHNSW(_Faiss):
     settings = (16, 32, 64, 128, 256)
 
     def _make(self, dim: int, num: int) -> Any:
-        import faiss
-
+        faiss = _faiss_module()
         index = faiss.IndexHNSWFlat(dim, 16, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = 64
         self.num_bytes = num * (4 * dim + 4 * 2 * 16)
         return index
 
     def _parameters(self, selector: Any, setting: int) -> Any:
-        import faiss
-
+        faiss = _faiss_module()
         if selector is None:
             return faiss.SearchParametersHNSW(efSearch=setting)
         return faiss.SearchParametersHNSW(efSearch=setting, sel=selector)

@@ -179,8 +179,10 @@ def _at_least(scores: np.ndarray, num: int) -> np.ndarray:
         few = np.flatnonzero(scores >= np.partition(some, -48)[-48])  # about 3 x num
         if len(few) >= num:
             found = scores[few]
-            return few[found >= np.partition(found, -num)[-num]]
-    return np.flatnonzero(scores >= np.partition(scores, -num)[-num])
+            kept: np.ndarray = few[found >= np.partition(found, -num)[-num]]
+            return kept
+    best: np.ndarray = np.flatnonzero(scores >= np.partition(scores, -num)[-num])
+    return best
 
 
 def best_of(scores: np.ndarray, counts: np.ndarray) -> np.ndarray:

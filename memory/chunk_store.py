@@ -287,7 +287,7 @@ class ChunkStore:
         self.strands.save(folder, "strands", num_strands, before[1])
         self.entries.save(folder, "entries", num_entries, before[2])
         self.pages.save(folder, num_rows, before[3])
-        arrays = {"chunk_labels": self.chunk_labels[:num_chunks], "label_bits": self.label_bits}
+        arrays: dict[str, np.ndarray] = {"chunk_labels": self.chunk_labels[:num_chunks], "label_bits": self.label_bits}
         for stream in self.streams.values():
             arrays[f"recent{stream.number}"] = stream.recent
             if stream.entries:

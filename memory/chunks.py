@@ -44,7 +44,7 @@ class Background(NamedTuple):
 
     mean: float
     std: float
-    count: int
+    count: int  # type: ignore[assignment]  # a field here hides a method of tuples that nobody calls
 
 
 class ChunkIndex:

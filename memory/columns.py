@@ -26,7 +26,8 @@ def ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
     ends = np.cumsum(counts)
     if not len(ends):
         return np.zeros(0, np.int64)
-    return np.arange(ends[-1]) + np.repeat(starts - ends + counts, counts)
+    joined: np.ndarray = np.arange(ends[-1]) + np.repeat(starts - ends + counts, counts)
+    return joined
 
 
 class Table:
@@ -153,6 +154,7 @@ class Pages:
         """Add rows that lie in one page; returns the number of the first."""
         first = self.place(len(codes))
         page, offset = divmod(first, self.rows)
+        assert offset + len(codes) <= self.rows, "rows that share a page must fit into one"
         while len(self._pages) <= page:
             self._pages.append(np.empty((self.rows, self.dim), np.int16))
         self._pages[page][offset : offset + len(codes)] = codes

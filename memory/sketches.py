@@ -69,10 +69,10 @@ class Sketches:
         """
         query = self._basis @ unit
         if which is None:
-            padded = -(-count // 8) * 8  # a product with a multiple of eight rows gives each the same bits anywhere
-            return np.asarray(self._rows[:padded] @ query)[:count]
-        padded = np.concatenate([which, np.repeat(which[:1], -len(which) % 8)])
-        return np.asarray(self._rows.take(padded, axis=0) @ query)[: len(which)]
+            whole = -(-count // 8) * 8  # a product with a multiple of eight rows gives each the same bits anywhere
+            return np.asarray(self._rows[:whole] @ query)[:count]
+        filled = np.concatenate([which, np.repeat(which[:1], -len(which) % 8)])
+        return np.asarray(self._rows.take(filled, axis=0) @ query)[: len(which)]
 
 
 def _principal(rows: np.ndarray, size: int) -> np.ndarray:

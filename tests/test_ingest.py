@@ -161,7 +161,7 @@ def _begun(folder: Path, process: "subprocess.Popen[str]", num_records: int = 16
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_process_goes_on_inside_the_video(encoder: Any, tmp_path: Path, how: signal.Signals) -> None:
-    video = film(tmp_path / "long.mp4", seconds=150, fps=2)
+    video = film(tmp_path / "long.mp4", seconds=400, fps=2)
     with Memory.open(tmp_path / "whole", encoder=encoder) as memory:
         ingest(video, memory)
         expected = rows(memory)
