@@ -151,8 +151,8 @@ def make_queries(streams: Streams, name: str, num: int, seed: int = 0) -> list[Q
     """
     rng = np.random.default_rng([seed, 2, FILTERS.index(name)])
     n, duration_s = len(streams), float(streams.stamp_s.max()) + 1.0
-    gap: np.ndarray = np.random.default_rng([seed, 3]).standard_normal((streams.vectors.shape[1],))
-    gap = np.asarray(gap * (_SIZES["cone"] / float(np.linalg.norm(gap))))
+    gap = np.random.default_rng([seed, 3]).standard_normal((streams.vectors.shape[1],))
+    gap *= _SIZES["cone"] / float(np.linalg.norm(gap))
     sample = rng.choice(n, min(n, 20_000), replace=False)
     found = []
     for i in range(num):
