@@ -159,13 +159,23 @@ def _begun(folder: Path, process: "subprocess.Popen[str]", num_records: int = 16
         time.sleep(0.01)
 
 
+def _heed_interrupts() -> None:
+    """A shell starts its background jobs deaf to SIGINT, and their children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_process_goes_on_inside_the_video(encoder: Any, tmp_path: Path, how: signal.Signals) -> None:
     video = film(tmp_path / "long.mp4", seconds=400, fps=2)
     with Memory.open(tmp_path / "whole", encoder=encoder) as memory:
         ingest(video, memory)
         expected = rows(memory)
-    process = subprocess.Popen(_command(video, tmp_path / "parts"), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        _command(video, tmp_path / "parts"),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_interrupts,
+    )
     _begun(tmp_path / "parts", process)
     process.send_signal(how)
     _, said = process.communicate(timeout=60)
