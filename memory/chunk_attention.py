@@ -14,7 +14,7 @@ from placecell.memory.sketches import Sketches
 __all__ = ["Attention", "best_of", "same_bits_product"]
 
 FULL_STRANDS: Final = 384  # summaries up to this number are all compared in full, more by their sketches first
-SHORTLIST: Final = 128  # summaries that are compared in full after their sketches were, or four for each that is read
+SHORTLIST: Final = 256  # summaries that are compared in full after their sketches were, or four for each that is read
 _NEAR_TIE: Final = 2e-5  # scores in float32 that are closer than this are computed again before they are ordered
 _SKETCH_SAMPLE: Final = 4096  # summaries from which sketches learn
 

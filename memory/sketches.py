@@ -9,7 +9,7 @@ import numpy as np
 
 __all__ = ["Sketches"]
 
-SIZE: Final = 48
+SIZE: Final = 64
 _EXTRA, _ROUNDS = 8, 8
 
 
