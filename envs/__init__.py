@@ -3,7 +3,7 @@
 import gymnasium
 
 from placecell.envs.house import CATALOGUE, CATEGORIES, COLOURS, ROOM_TYPES, STRUCTURE, Action, House, HouseEnv, tour
-from placecell.envs.pathfinder import PathFinder, ShortestPath
+from placecell.pathfinder import PathFinder, ShortestPath
 
 __all__ = [
     "CATALOGUE",

@@ -16,10 +16,10 @@ from placecell.envs.catalogue import CATALOGUE, CATEGORIES
 from placecell.envs.contents import SIGNATURES
 from placecell.envs.floorplan import FloorPlan, Room, draw_plan
 from placecell.envs.layout import Furnisher, Placement, furnish
-from placecell.envs.pathfinder import CELL_M, PathFinder
 from placecell.envs.render import PaintedMesh, Renderer
 from placecell.envs.stage import STRUCTURE, Light, build_mesh
 from placecell.geometry import Camera, pose_from
+from placecell.pathfinder import CELL_M, PathFinder
 
 __all__ = ["Change", "House", "HouseObject"]
 

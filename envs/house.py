@@ -15,9 +15,9 @@ from jaxtyping import Float32, Float64, Int32, UInt8
 from placecell.envs.building import AGENT_RADIUS_M, Change, House, HouseObject
 from placecell.envs.catalogue import CATALOGUE, CATEGORIES, COLOURS
 from placecell.envs.floorplan import ROOM_TYPES
-from placecell.envs.pathfinder import PathFinder, ShortestPath
 from placecell.envs.stage import STRUCTURE
 from placecell.geometry import Camera, pose_from
+from placecell.pathfinder import PathFinder, ShortestPath
 
 __all__ = [
     "CATALOGUE",

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from placecell.envs.house import Action
-from placecell.envs.pathfinder import ShortestPath
 from placecell.geometry import check_pose, heading_rad, unproject
+from placecell.pathfinder import ShortestPath
 
 __all__ = ["check_env_contract", "check_pathfinder", "check_two_views"]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placecell.envs.pathfinder import CELL_M, PathFinder, ShortestPath
 from placecell.envs.testing import check_pathfinder
+from placecell.pathfinder import CELL_M, PathFinder, ShortestPath
 
 
 def floor_with(*blocks: tuple[int, int, int, int], size: int = 60) -> np.ndarray:
