@@ -111,3 +111,26 @@ def test_random_points_follow_the_seed() -> None:
         finder.seed(4)
         draws.append([finder.get_random_navigable_point() for _ in range(5)])
     assert np.array_equal(draws[0], draws[1])
+
+
+def test_the_distance_field_agrees_with_a_plain_search() -> None:
+    rng = np.random.default_rng(5)
+    finder = PathFinder(np.pad(rng.random((24, 30)) > 0.25, 1), 0.03)
+    goal = finder.get_random_navigable_point()
+    found = finder.distance_field(goal)
+    expected = np.full(finder.free.shape, np.inf)
+    expected[finder.cell(goal[0], goal[2])] = 0.0
+    for _ in range(finder.free.size):  # Bellman and Ford: slow, and plainly right
+        before = expected.copy()
+        for row, column in np.argwhere(finder.navigable):
+            for dr in (-1, 0, 1):
+                for dc in (-1, 0, 1):
+                    r, c = row + dr, column + dc
+                    if finder.navigable[r, c] and finder.navigable[row, c] and finder.navigable[r, column]:
+                        step = 0.05 * np.hypot(dr, dc)
+                        expected[row, column] = min(expected[row, column], expected[r, c] + step)
+        if np.array_equal(before, expected):
+            break
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    near = finder.distance_field(goal, limit_m=0.4)
+    np.testing.assert_allclose(near, np.where(expected <= 0.4 + 1e-9, expected, np.inf), atol=1e-9)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -237,42 +238,59 @@ class PathFinder:
             bool(self.navigable[cell[0] + dr, cell[1]]) and bool(self.navigable[cell[0], cell[1] + dc])
         )
 
+    def distance_field(
+        self, point: Sequence[float] | np.ndarray, limit_m: float = math.inf
+    ) -> Float64[np.ndarray, "rows columns"]:
+        """Metres from every cell to a point (snapped) over eight neighbours; infinite where no way leads.
+
+        Up to 8 % longer than the straight way, as steps go in eight directions only. Cells further off than `limit_m`
+        count as infinitely far. A few milliseconds for a house.
+        """
+        end = self.snap_point(point)
+        if np.isnan(end).any():
+            return np.full(self.free.shape, np.inf)
+        if limit_m == math.inf:
+            return self._field(self.cell(end[0], end[2])).copy()
+        return self._flood(self.cell(end[0], end[2]), limit_m)
+
     def _field(self, goal: tuple[int, int]) -> Float64[np.ndarray, "rows columns"]:
-        """Distance of every cell to the goal over eight neighbours (Dijkstra); the last 64 goals are kept."""
+        """Distance of every cell to the goal over eight neighbours; the last 64 goals are kept."""
         if goal in self._fields:
             self._fields.move_to_end(goal)
             return self._fields[goal]
-        width = self.navigable.shape[1] + 2
-        is_open = np.pad(self.navigable, 1).ravel().tolist()
-        cost = [math.inf] * len(is_open)
-        source = (goal[0] + 1) * width + goal[1] + 1
-        cost[source] = 0.0
-        straight, slanted = CELL_M, CELL_M * math.sqrt(2)
-        queue = [(0.0, source)]
-        push, pop = heapq.heappush, heapq.heappop
-        while queue:
-            now, cell = pop(queue)
-            if now > cost[cell]:
-                continue
-            up, down, left, right = is_open[cell - width], is_open[cell + width], is_open[cell - 1], is_open[cell + 1]
-            for allowed, to, step in (
-                (up, cell - width, straight),
-                (down, cell + width, straight),
-                (left, cell - 1, straight),
-                (right, cell + 1, straight),
-                (up and left, cell - width - 1, slanted),
-                (up and right, cell - width + 1, slanted),
-                (down and left, cell + width - 1, slanted),
-                (down and right, cell + width + 1, slanted),
-            ):
-                if allowed and is_open[to] and now + step < cost[to] - 1e-12:
-                    cost[to] = now + step
-                    push(queue, (now + step, to))
-        field_ = np.array(cost).reshape(-1, width)[1:-1, 1:-1]
-        self._fields[goal] = field_
+        field_ = self._fields[goal] = self._flood(goal, math.inf)
         if len(self._fields) > 64:
             self._fields.popitem(last=False)
         return field_
+
+    def _flood(self, goal: tuple[int, int], limit_m: float) -> Float64[np.ndarray, "rows columns"]:
+        """Dijkstra over the graph of navigable cells."""
+        from scipy.sparse.csgraph import dijkstra  # takes a third of a second to import: not before it is needed
+
+        field_ = np.full(self.navigable.shape, np.inf)
+        source = int(np.count_nonzero(self.navigable.ravel()[: goal[0] * self.navigable.shape[1] + goal[1]]))
+        field_[self.navigable] = dijkstra(self._graph, indices=source, limit=limit_m)
+        return field_
+
+    @cached_property
+    def _graph(self) -> Any:
+        """Navigable cells, numbered row by row, with the lengths of the steps between them; no step cuts a corner."""
+        from scipy.sparse import csr_array
+
+        width = self.navigable.shape[1] + 2
+        padded = np.pad(self.navigable, 1).ravel()
+        cells = np.flatnonzero(padded)
+        number = np.zeros(len(padded), np.int32)
+        number[cells] = np.arange(len(cells), dtype=np.int32)
+        offsets = np.array([dr * width + dc for dr, dc, _ in _STEPS])
+        targets = cells[:, None] + offsets
+        is_open = padded[targets]
+        for k, (dr, dc, _) in enumerate(_STEPS):
+            if dr and dc:
+                is_open[:, k] &= padded[cells + dr * width] & padded[cells + dc]
+        starts = np.concatenate([[0], np.cumsum(is_open.sum(axis=1))]).astype(np.int32)
+        lengths = np.broadcast_to(np.array([cost for _, _, cost in _STEPS]), is_open.shape)
+        return csr_array((lengths[is_open], number[targets[is_open]], starts), shape=(len(cells), len(cells)))
 
     def _sees(self, a: np.ndarray, b: np.ndarray) -> bool:
         """Whether the agent can walk the straight line from `a` to `b`."""
