@@ -169,15 +169,16 @@ class Coverage:
 
 def chosen(
     eviction: Eviction, holdings: Sequence[Holding], num_bytes: int, now_s: float, vectors: Vectors
-) -> tuple[list[RecordId], list[RecordId]]:
-    """What to drop so that `num_bytes` go, or everything there is: records that lose pictures, records that lose tiles.
+) -> tuple[list[RecordId], list[RecordId], list[RecordId]]:
+    """What to drop so that `num_bytes` go, or everything there is: records that lose pictures, tiles, scans.
 
-    No tile goes before the last picture has.
+    No tile goes before the last picture has, and no scan before the last tile.
     """
     pictures: list[RecordId] = []
     details: list[RecordId] = []
+    scans: list[RecordId] = []
     left = num_bytes
-    for kind, taken in (("picture_bytes", pictures), ("detail_bytes", details)):
+    for kind, taken in (("picture_bytes", pictures), ("detail_bytes", details), ("scan_bytes", scans)):
         candidates = [held for held in holdings if getattr(held, kind)]
         if left <= 0 or not candidates:
             continue
@@ -186,7 +187,7 @@ def chosen(
             left -= getattr(candidates[i], kind)
             if left <= 0:
                 break
-    return pictures, details
+    return pictures, details, scans
 
 
 @runtime_checkable

@@ -16,7 +16,7 @@ from placecell.errors import MemoryCorruptError, MemoryVersionError, PlacecellEr
 
 __all__ = ["FORMAT_VERSION", "PAGE_BYTES", "Database"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PAGE_BYTES = 16384
 _WAL_PAGES = 1024  # 16 MB are written ahead before they are folded into the file, which waits for the disk
 
@@ -31,10 +31,19 @@ CREATE TABLE gaps (agent INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT N
 CREATE TABLE details (id INTEGER PRIMARY KEY, vectors BLOB NOT NULL);
 CREATE TABLE pictures (id INTEGER PRIMARY KEY, jpeg BLOB NOT NULL);
 CREATE TABLE holdings (
-    id INTEGER PRIMARY KEY, stamp_s REAL NOT NULL, picture_bytes INTEGER NOT NULL, detail_bytes INTEGER NOT NULL);
+    id INTEGER PRIMARY KEY, stamp_s REAL NOT NULL, picture_bytes INTEGER NOT NULL, detail_bytes INTEGER NOT NULL,
+    scan_bytes INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE scenes (id INTEGER PRIMARY KEY, camera BLOB, detections BLOB);
+CREATE TABLE scans (id INTEGER PRIMARY KEY, scan BLOB NOT NULL);
 CREATE TABLE visits (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, last_s REAL NOT NULL);
 CREATE TABLE journal (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+#: From format 1, which knew nothing of the space before the camera.
+_UPGRADE = """
+ALTER TABLE holdings ADD COLUMN scan_bytes INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE scenes (id INTEGER PRIMARY KEY, camera BLOB, detections BLOB);
+CREATE TABLE scans (id INTEGER PRIMARY KEY, scan BLOB NOT NULL);
 """
 
 
@@ -92,13 +101,16 @@ class Database:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._limit_write_ahead(_WAL_PAGES)
-            if found == 0:
+            if found < FORMAT_VERSION:
                 with self.transaction():
-                    for statement in _SCHEMA.split(";")[:-1]:
+                    for statement in (_SCHEMA if found == 0 else _UPGRADE).split(";")[:-1]:
                         self._db.execute(statement)
                     self._db.execute(f"PRAGMA user_version={FORMAT_VERSION}")
         elif found == 0:
             raise MemoryCorruptError(f"{self.where} is no log: restore it from a copy, or ingest again")
+        elif found == 1:  # a reader cannot upgrade the file, but can read it as if it had
+            self._db.execute("CREATE TEMP TABLE scenes (id INTEGER PRIMARY KEY, camera, detections)")
+            self._db.execute("CREATE TEMP TABLE scans (id INTEGER PRIMARY KEY, scan)")
         self._db.execute("PRAGMA cache_size=-16384")
 
     def close(self) -> None:

@@ -28,7 +28,8 @@ def record_bytes(record: Record) -> int:
     """About how many bytes a record takes in the log."""
     vectors = [record.embeddings, record.text_embedding, record.pose]
     words = len(record.text) + len(record.source) + sum(map(len, record.labels))
-    return 100 + 4 * words + sum(array.nbytes for array in vectors if array is not None)
+    scene = 0 if record.scene is None else record.scene.nbytes
+    return 100 + 4 * words + scene + sum(array.nbytes for array in vectors if array is not None)
 
 
 class Budget:
@@ -123,10 +124,10 @@ class Budget:
             if excess <= 0:
                 return
             # Freeing bytes of rows frees other bytes of pages and of views: hence the rounds.
-            pictures, details = chosen(eviction, self._holdings.list(), excess, now_s, self._log.vectors)
-            if not pictures and not details:
+            pictures, details, scans = chosen(eviction, self._holdings.list(), excess, now_s, self._log.vectors)
+            if not (pictures or details or scans):
                 break
-            self._holdings.drop(pictures, details)
+            self._holdings.drop(pictures, details, scans)
             if details:
                 self._after()
         if self._used() > target:

@@ -1,4 +1,4 @@
-"""What a byte budget could take away: pictures and the vectors of tiles, and how often each was asked for."""
+"""What a byte budget could take away: pictures, vectors of tiles and scans, and how often each was asked for."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Holding(NamedTuple):
     detail_bytes: int
     visits: int
     visited_s: float  # stream time of the last visit; the record's own stamp if there was none
+    scan_bytes: int = 0
 
 
 class Holdings:
@@ -40,26 +41,29 @@ class Holdings:
         """What a budget could take, in the order of agents and their records."""
         query = (
             "SELECT h.id, h.stamp_s, h.picture_bytes, h.detail_bytes, coalesce(v.count, 0), "
-            "coalesce(v.last_s, h.stamp_s) FROM holdings h LEFT JOIN visits v ON v.id = h.id"
+            "coalesce(v.last_s, h.stamp_s), h.scan_bytes FROM holdings h LEFT JOIN visits v ON v.id = h.id"
         )
         with self._db.explained():
             found = [Holding(self._log.id_of(row[0]), *row[1:]) for row in self._db.execute(query)]
         return sorted(found, key=lambda held: held.record_id)
 
-    def drop(self, pictures: Sequence[RecordId], details: Sequence[RecordId]) -> None:
-        """Forget pictures and tile vectors; their pages are the next ones to be written to.
+    def drop(self, pictures: Sequence[RecordId], details: Sequence[RecordId], scans: Sequence[RecordId] = ()) -> None:
+        """Forget pictures, tile vectors and scans; their pages are the next ones to be written to.
 
         Nothing happens to records that hold none.
         """
         keys = [(self._log.key_of(record_id),) for record_id in pictures]
         gone = [(self._log.key_of(record_id),) for record_id in details]
+        flat = [(self._log.key_of(record_id),) for record_id in scans]
         with self._db.explained(), self._db.transaction():
             self._db.executemany("DELETE FROM pictures WHERE id = ?", keys)
             self._db.executemany("UPDATE holdings SET picture_bytes = 0 WHERE id = ?", keys)
             self._db.executemany("DELETE FROM details WHERE id = ?", gone)
             self._db.executemany("UPDATE holdings SET detail_bytes = 0 WHERE id = ?", gone)
-            empty = "DELETE FROM holdings WHERE id = ? AND picture_bytes = 0 AND detail_bytes = 0"
-            self._db.executemany(empty, keys + gone)
+            self._db.executemany("DELETE FROM scans WHERE id = ?", flat)
+            self._db.executemany("UPDATE holdings SET scan_bytes = 0 WHERE id = ?", flat)
+            empty = "DELETE FROM holdings WHERE id = ? AND picture_bytes + detail_bytes + scan_bytes = 0"
+            self._db.executemany(empty, keys + gone + flat)
             if gone:
                 self._db.execute(
                     "INSERT INTO counters VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,11 @@ from placecell.memory.marking import EventMarks
 from placecell.memory.pictures import to_jpeg
 from placecell.memory.records import Record, RecordId
 from placecell.perception.observation import Observation
+from placecell.perception.scan import Scan
+from placecell.perception.scene import Scene
+
+if TYPE_CHECKING:
+    from placecell.perception.objects import Detector
 
 __all__ = ["Intake"]
 
@@ -26,10 +32,19 @@ class Intake:
         log: What is known of each agent so far.
         gate: Decides which moments are worth a record; None keeps all.
         clock: Wall clock, Unix seconds.
+        detector: Finds things in pictures with depth; None, a name, or the detector itself.
     """
 
-    def __init__(self, home: Home, log: Log, gate: Gate | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        log: Log,
+        gate: Gate | None,
+        clock: Callable[[], float],
+        detector: Detector | str | None = None,
+    ) -> None:
         self._home, self._log, self._gate, self._clock = home, log, gate, clock
+        self._detector = detector
         self._marks = EventMarks()
 
     def records_of(self, batch: Sequence[Observation]) -> tuple[list[Record], dict[RecordId, bytes]]:
@@ -64,6 +79,7 @@ class Intake:
                         source=observation.source,
                         is_event_start=self._is_start(observation, embeddings),
                         recorded_s=recorded_s,
+                        scene=self._scene_of(observation),
                     )
                 )
                 if observation.rgb is not None:
@@ -87,6 +103,28 @@ class Intake:
                 )
             tops[agent_id] = seq
         return records, pictures
+
+    def _scene_of(self, observation: Observation) -> Scene | None:
+        """What an observation tells of the space before its camera; None if it says nothing of it."""
+        camera, depth_m, pose = observation.camera, observation.depth_m, observation.pose
+        if camera is None and depth_m is not None and pose is not None:
+            raise ValueError("depth_m and pose need the camera that they belong to: give camera=Camera(...)")
+        detections, scan = observation.detections, None
+        if camera is not None and depth_m is not None and pose is not None:
+            scan = Scan.from_depth(depth_m, camera)
+            if detections is None and observation.rgb is not None and self._detector is not None:
+                detector = self._detector = self._loaded(self._detector)
+                detections = tuple(detector.detect(observation.rgb, depth_m, camera, pose, observation.instances))
+        if camera is None and detections is None:
+            return None
+        return Scene.of(camera, detections, scan)
+
+    def _loaded(self, detector: Detector | str) -> Detector:
+        if not isinstance(detector, str):
+            return detector
+        from placecell.perception.objects import open_detector
+
+        return open_detector(detector, self._home.encoder("encoder"))
 
     def _check_stamps(self, batch: Sequence[Observation]) -> None:
         stamps: dict[str, float] = {}

@@ -20,6 +20,7 @@ import numpy as np
 from placecell.memory.database import Database
 from placecell.memory.records import Record, RecordId
 from placecell.memory.sharing import Ranges
+from placecell.perception.scene import Scene
 
 __all__ = ["Log"]
 
@@ -28,7 +29,9 @@ _KINDS = ("moment", "text", "retraction")
 
 _COLUMNS = (
     "r.id, r.kind, r.stamp_s, r.end_s, r.recorded_s, r.is_start, r.text, r.labels, r.source, r.target, r.pose, "
-    "r.text_vector, r.vector, d.vectors FROM records r LEFT JOIN details d ON d.id = r.id"
+    "r.text_vector, r.vector, d.vectors, s.camera, s.detections, g.scan FROM records r "
+    "LEFT JOIN details d ON d.id = r.id LEFT JOIN scenes s ON s.id = r.id "
+    "LEFT JOIN scans g ON g.id = r.id"
 )
 _INSERT = "INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
 
@@ -191,7 +194,9 @@ class Log:
         agent = self._agents.get(record.agent_id)
         if agent is None or record.seq != agent.ranges.top + 1 or agent.is_local != is_local:
             return False
-        return record.target is None and (record.embeddings is None or len(record.embeddings) == 1)
+        if record.target is not None or record.scene is not None:
+            return False
+        return record.embeddings is None or len(record.embeddings) == 1
 
     def _touch(self, name: str, is_local: bool, touched: dict[str, _Agent]) -> _Agent:
         known = self._agents.get(name)
@@ -234,9 +239,16 @@ class Log:
             self.db.execute("INSERT INTO details VALUES (?, ?)", (base + record.seq, detail))
         if jpeg is not None:
             self.db.execute("INSERT INTO pictures VALUES (?, ?)", (base + record.seq, jpeg))
-        if detail or jpeg:
-            row = (base + record.seq, record.stamp_s, len(jpeg or b""), len(detail))
-            self.db.execute("INSERT INTO holdings VALUES (?, ?, ?, ?)", row)
+        scene, scan = record.scene, b""
+        if scene is not None:
+            row = (base + record.seq, scene.camera_bytes, scene.detection_bytes)
+            self.db.execute("INSERT INTO scenes VALUES (?, ?, ?)", row)
+            scan = scene.scan_bytes or b""
+        if scan:
+            self.db.execute("INSERT INTO scans VALUES (?, ?)", (base + record.seq, scan))
+        if detail or jpeg or scan:
+            held = (base + record.seq, record.stamp_s, len(jpeg or b""), len(detail), len(scan))
+            self.db.execute("INSERT INTO holdings VALUES (?, ?, ?, ?, ?)", held)
 
     def _insert_picture(self, record_id: RecordId, jpeg: bytes) -> None:
         """Add the picture of a record that came earlier without it."""
@@ -245,7 +257,7 @@ class Log:
         key = self.key_of(record_id)
         self.db.execute("INSERT INTO pictures VALUES (?, ?)", (key, jpeg))
         self.db.execute(
-            "INSERT INTO holdings SELECT id, stamp_s, ?, 0 FROM records WHERE id = ? "
+            "INSERT INTO holdings SELECT id, stamp_s, ?, 0, 0 FROM records WHERE id = ? "
             "ON CONFLICT (id) DO UPDATE SET picture_bytes = excluded.picture_bytes",
             (len(jpeg), key),
         )
@@ -349,7 +361,9 @@ class Log:
         return RecordId(self._names[key >> _SHIFT], key & ((1 << _SHIFT) - 1))
 
     def _record(self, row: Sequence[Any]) -> Record:
+        *row, camera, detections, scan = row
         key, kind, stamp, end, recorded, is_start, text, labels, source, target, pose, text_vector, vector, tiles = row
+        is_bare = camera is None and detections is None and scan is None
         embeddings = None
         if vector is not None:
             embeddings = np.frombuffer(vector + (tiles or b""), dtype="<f2").reshape(-1, len(vector) // 2)
@@ -373,4 +387,5 @@ class Log:
             is_event_start=bool(is_start),
             target=None if target is None else self.id_of(target),
             recorded_s=recorded,
+            scene=None if is_bare else Scene(camera, detections, scan),
         )

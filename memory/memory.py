@@ -32,6 +32,7 @@ from placecell.perception.observation import Observation
 if TYPE_CHECKING:
     from placecell.memory.forest import Forest
     from placecell.perception.encoders import Encoder
+    from placecell.perception.objects import Detector
 
 __all__ = ["Memory"]
 
@@ -51,6 +52,8 @@ class Memory:
         max_bytes: Cap on the bytes of the folder, and on those in RAM; pictures go first, then the vectors of tiles.
         eviction: In which order they go, see `placecell.memory.budget`; by default first in, first out.
         gate: Decides which moments are worth a record; by default all are.
+        detector: Finds the things in pictures that come with depth, camera and pose: an object, a name (see
+            `placecell.perception.objects.open_detector`), or None for none.
         clock: Wall clock in Unix seconds, for `Record.recorded_s`.
 
     Raises:
@@ -76,6 +79,7 @@ class Memory:
         max_bytes: int | None = None,
         eviction: Eviction | None = None,
         gate: Gate | None = None,
+        detector: Detector | str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._mutex = threading.RLock()
@@ -85,7 +89,7 @@ class Memory:
             try:
                 self._holdings = Holdings(self._log)
                 self._answers = Answers(self._home, self._log, self._holdings)
-                self._intake = Intake(self._home, self._log, gate, clock)
+                self._intake = Intake(self._home, self._log, gate, clock, detector)
                 self._budget = self._budget_of(eviction, max_bytes)
                 self._home.settle()
             except BaseException:
@@ -113,6 +117,7 @@ class Memory:
         *,
         eviction: Eviction | None = None,
         gate: Gate | None = None,
+        detector: Detector | str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> Memory:
         """Open the memory in `folder`; see `Memory` for the arguments and what may go wrong."""
@@ -124,6 +129,7 @@ class Memory:
             max_bytes=max_bytes,
             eviction=eviction,
             gate=gate,
+            detector=detector,
             clock=clock,
         )
 

@@ -8,6 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from placecell.geometry import Camera
+from placecell.perception.detection import Detection
+from placecell.perception.scan import Scan
+from placecell.perception.scene import Scene
+
 __all__ = ["Moment", "Recollection", "Record", "RecordId"]
 
 
@@ -60,6 +65,7 @@ class Record:
     is_event_start: bool = False
     target: RecordId | None = None  # what a retraction takes back
     recorded_s: float = 0.0  # wall clock (Unix seconds) when it was written
+    scene: Scene | None = None  # things and depth of the view
 
     @property
     def record_id(self) -> RecordId:
@@ -73,6 +79,21 @@ class Record:
             return None
         x, y, z = self.pose[:3, 3]
         return float(x), float(y), float(z)
+
+    @property
+    def camera(self) -> Camera | None:
+        """Intrinsics of the picture, where they were given."""
+        return None if self.scene is None else self.scene.camera
+
+    @property
+    def detections(self) -> tuple[Detection, ...]:
+        """Things found in the picture."""
+        return () if self.scene is None else self.scene.detections
+
+    @property
+    def scan(self) -> Scan | None:
+        """Depth of the view on a coarse grid, where it was measured and not forgotten."""
+        return None if self.scene is None else self.scene.scan
 
 
 class Moment(NamedTuple):

@@ -17,10 +17,11 @@ import numpy as np
 
 from placecell.errors import ProtocolVersionError
 from placecell.memory.records import Record, RecordId
+from placecell.perception.scene import Scene
 
 __all__ = ["DELTA_VERSION", "MAX_SEQ", "Delta", "Ranges"]
 
-DELTA_VERSION = 1
+DELTA_VERSION = 2
 MAX_SEQ = (1 << 40) - 1  # a record's key in the log packs the agent's number above 40 bits of sequence
 _KINDS = ("moment", "text", "retraction")
 
@@ -189,7 +190,7 @@ class Delta:
 
 
 def _pack(record: Record) -> list[Any]:
-    vectors = record.embeddings
+    vectors, scene = record.embeddings, record.scene
     return [
         record.agent_id,
         record.seq,
@@ -205,13 +206,15 @@ def _pack(record: Record) -> list[Any]:
         record.source,
         record.is_event_start,
         None if record.target is None else list(record.target),
+        None if scene is None else [scene.camera_bytes, scene.detection_bytes, scene.scan_bytes],
     ]
 
 
 def _unpack(row: object, index: int) -> Record:
     name = f"record {index}"
-    if not isinstance(row, list) or len(row) != 14:
-        raise ValueError(f"{name} must be a list of 14 fields")
+    if not isinstance(row, list) or len(row) != 15:
+        raise ValueError(f"{name} must be a list of 15 fields")
+    *row, scene = row
     agent, seq, kind, stamp, end, recorded, vectors, text, text_vector, labels, pose, source, is_start, target = row
     agent_id, seq = _record_id(agent, seq, name)
     if type(kind) is not int or not 0 <= kind < len(_KINDS):
@@ -257,7 +260,21 @@ def _unpack(row: object, index: int) -> Record:
         is_event_start=_typed(is_start, bool, f"{name}: is_event_start"),
         target=None if target is None else _record_id(target[0], target[1], f"{name}: target"),
         recorded_s=float(recorded),
+        scene=_scene(scene, name),
     )
+
+
+def _scene(parts: object, name: str) -> Scene | None:
+    if parts is None:
+        return None
+    if not isinstance(parts, list) or len(parts) != 3 or not all(isinstance(part, bytes | None) for part in parts):
+        raise ValueError(f"{name}: a scene is the bytes of a camera, of detections and of a scan, each or None")
+    scene = Scene(*parts)
+    try:
+        scene.check()
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name}: {error}") from error
+    return scene
 
 
 def _record_id(agent: object, seq: object, name: str) -> RecordId:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from placecell.geometry import Camera, check_pose
+from placecell.perception.detection import Detection
 
 __all__ = ["Observation"]
 
@@ -25,6 +26,8 @@ class Observation:
         pose: `world_from_camera`, 4x4 (see `placecell.geometry`).
         text: Words heard or read at this moment.
         labels: Exact labels that `recall(labels=...)` filters by.
+        detections: Things found in the picture by others; the memory's own detector is then not run.
+        instances: A simulator's instance ids `(h, w)`, integers; privileged, and read by `MaskDetector` alone.
         embeddings: Vectors `(v, d)` made elsewhere by the memory's own encoder; the encoder is then not run.
         end_s: When the moment ends; `stamp_s` if not given.
         source: Where it comes from, for example a video file's name.
@@ -50,6 +53,8 @@ class Observation:
     end_s: float | None = None
     source: str = ""
     is_event_start: bool | None = None
+    detections: tuple[Detection, ...] | None = None
+    instances: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
@@ -78,6 +83,21 @@ class Observation:
                 raise ValueError(f"depth_m must have shape {expected}, got {depth.shape}")
             # A sensor's holes come as NaN, infinity or negative numbers: all of them mean "unknown", which is 0 here.
             set_(self, "depth_m", np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0)))
+        if self.camera is not None:
+            size = (self.camera.height, self.camera.width)
+            for name, image in (("rgb", self.rgb), ("depth_m", self.depth_m)):
+                if image is not None and image.shape[:2] != size:
+                    raise ValueError(f"{name} must be of its camera's size {size}, got {image.shape[:2]}")
+        if self.instances is not None:
+            ids = np.asarray(self.instances)
+            if (
+                ids.ndim != 2
+                or ids.dtype.kind not in "iu"
+                or (self.rgb is not None and ids.shape != self.rgb.shape[:2])
+            ):
+                raise ValueError(f"instances must be integers of the picture's size, got {ids.dtype} {ids.shape}")
+        if self.detections is not None:
+            set_(self, "detections", tuple(self.detections))
         if self.pose is not None:
             set_(self, "pose", check_pose(self.pose))
         if self.embeddings is not None:

@@ -59,7 +59,7 @@ def test_what_is_recalled_often_fades_more_slowly():
 def test_coverage_keeps_one_view_of_everything():
     looks = [0] * 20 + [1] * 3 + [2] * 20 + [3]
     found, vectors = holdings([0] * len(looks), looks)
-    dropped, _ = chosen(Coverage(), found, 1000 * (len(looks) - 4), 0.0, lambda ids: [vectors[i] for i in ids])
+    dropped, _, _ = chosen(Coverage(), found, 1000 * (len(looks) - 4), 0.0, lambda ids: [vectors[i] for i in ids])
     kept = {look for held, look in zip(found, looks, strict=True) if held.record_id not in set(dropped)}
     assert len(dropped) == len(looks) - 4 and kept == {0, 1, 2, 3}
 
@@ -67,7 +67,7 @@ def test_coverage_keeps_one_view_of_everything():
 def test_no_tile_goes_before_the_last_picture():
     found, _ = holdings()
     for num_bytes, num_pictures, num_details in ((1, 1, 0), (4000, 4, 0), (4001, 4, 1), (5001, 4, 3), (10**9, 4, 4)):
-        pictures, details = chosen(FirstIn(), found, num_bytes, 0.0, lambda ids: [])
+        pictures, details, _ = chosen(FirstIn(), found, num_bytes, 0.0, lambda ids: [])
         assert (len(pictures), len(details)) == (num_pictures, num_details)
 
 

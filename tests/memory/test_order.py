@@ -131,8 +131,8 @@ def test_damaged_deltas_are_refused_and_never_half_read(data):
 
 
 def test_a_delta_of_another_version_is_named():
-    newer = Delta((), version=2).to_bytes()
-    with pytest.raises(ProtocolVersionError, match="version 2"):
+    newer = Delta((), version=3).to_bytes()
+    with pytest.raises(ProtocolVersionError, match="version 3"):
         Delta.from_bytes(newer)
     with pytest.raises(ValueError, match="no delta"):
         Delta.from_bytes(b"")
