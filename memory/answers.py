@@ -19,6 +19,7 @@ from placecell.memory.queries import Query
 from placecell.memory.recall import Recaller, Recollections
 from placecell.memory.records import Record, RecordId
 from placecell.memory.retractions import Retractions
+from placecell.memory.scene_views import SceneViews
 from placecell.memory.views import Views
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Answers:
         self._parts: tuple[Any, ...] = ()
         self._visits: dict[RecordId, tuple[int, float]] = {}
         self.retractions = Retractions(log.retractions())
+        self._scene = SceneViews(log, lambda: self.retractions.hidden(None))
 
     # --- keeping up ---------------------------------------------------------------------------------------------
 
@@ -73,6 +75,11 @@ class Answers:
             self._views = Views(self._log, generation) if folder is None else Views.load(self._log, folder, generation)
         self._views.sync()
         return self._views
+
+    def scene(self) -> SceneViews:
+        """The views of the space that was seen."""
+        self.refresh()
+        return self._scene
 
     def lose_details(self) -> None:
         """Tiles were dropped from the log: let go of the views that hold them, to be folded anew when asked."""

@@ -30,7 +30,11 @@ from placecell.memory.sharing import Delta
 from placecell.perception.observation import Observation
 
 if TYPE_CHECKING:
+    from placecell.memory.facts import FactGraph
     from placecell.memory.forest import Forest
+    from placecell.memory.objects import ObjectMap
+    from placecell.memory.places import Places
+    from placecell.memory.snapshots import SnapshotCover
     from placecell.perception.encoders import Encoder
     from placecell.perception.objects import Detector
 
@@ -338,6 +342,33 @@ class Memory:
         """The tree over time: events, episodes, and summaries of them."""
         with self._mutex:
             return self._answers.views().forest
+
+    @property
+    def objects(self) -> ObjectMap:
+        """The things that were seen: where they are, what they may be called, and what became of them.
+
+        Empty unless observations came with detections, or with depth, camera and pose and a `detector`.
+        """
+        with self._mutex:
+            return self._answers.scene().objects()
+
+    @property
+    def places(self) -> Places:
+        """The map: free floor, rooms, doors and frontiers; empty unless observations came with depth and pose."""
+        with self._mutex:
+            return self._answers.scene().places()
+
+    @property
+    def snapshots(self) -> SnapshotCover:
+        """The fewest kept views that show every object."""
+        with self._mutex:
+            return self._answers.scene().snapshots()
+
+    @property
+    def facts(self) -> FactGraph:
+        """What holds between things, rooms and words; from when to when, and since when it is known."""
+        with self._mutex:
+            return self._answers.scene().facts()
 
     def refresh(self) -> bool:
         """Notice what a writer in another process has written; says whether there was anything. Costs microseconds.
