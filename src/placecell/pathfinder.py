@@ -11,7 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 __all__ = ["PathFinder", "ShortestPath"]
 
@@ -77,7 +77,7 @@ class PathFinder:
         self._island_cells = counts
         self.largest_island = int(counts.argmax())
         self._rng = np.random.default_rng(0)
-        self._fields: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
+        self._routes: OrderedDict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = OrderedDict()
 
     @property
     def is_loaded(self) -> bool:
@@ -201,20 +201,16 @@ class PathFinder:
         path.points, path.geodesic_distance = [], math.inf
         if np.isnan(start).any() or np.isnan(end).any() or self.get_island(start) != self.get_island(end):
             return False
-        distance = self._field(self.cell(end[0], end[2]))
+        _, towards = self._route(self.cell(end[0], end[2]))
         cell = self.cell(start[0], start[2])
         # By way of the middle of its own cell, since a straight line to the next one could cut a corner.
         way = [start, self._middle(cell)]
-        rows, columns = distance.shape
-        while distance[cell] > 0:
-            here = cell
-            best = math.inf
-            for dr, dc, cost in _STEPS:
-                r, c = here[0] + dr, here[1] + dc
-                inside = 0 <= r < rows and 0 <= c < columns
-                if inside and distance[r, c] + cost < best and self._step_open(here, dr, dc):
-                    best, cell = float(distance[r, c]) + cost, (r, c)
+        columns = self.navigable.shape[1]
+        at = int(towards[cell])
+        while at >= 0:
+            cell = divmod(at, columns)
             way.append(self._middle(cell))
+            at = int(towards[cell])
         way.append(end)
         path.points = self._tighten(way)
         path.geodesic_distance = float(
@@ -232,12 +228,6 @@ class PathFinder:
         x, z = (cell[1] + 0.5) * CELL_M + self.origin_m[0], (cell[0] + 0.5) * CELL_M + self.origin_m[1]
         return np.array([x, self.height_m, z])
 
-    def _step_open(self, cell: tuple[int, int], dr: int, dc: int) -> bool:
-        """Whether a diagonal step cuts no corner."""
-        return not (dr and dc) or (
-            bool(self.navigable[cell[0] + dr, cell[1]]) and bool(self.navigable[cell[0], cell[1] + dc])
-        )
-
     def distance_field(
         self, point: Sequence[float] | np.ndarray, limit_m: float = math.inf
     ) -> Float64[np.ndarray, "rows columns"]:
@@ -249,28 +239,32 @@ class PathFinder:
         end = self.snap_point(point)
         if np.isnan(end).any():
             return np.full(self.free.shape, np.inf)
-        if limit_m == math.inf:
-            return self._field(self.cell(end[0], end[2])).copy()
-        return self._flood(self.cell(end[0], end[2]), limit_m)
+        cell = self.cell(end[0], end[2])
+        return (self._route(cell) if limit_m == math.inf else self._flood(cell, limit_m))[0].copy()
 
-    def _field(self, goal: tuple[int, int]) -> Float64[np.ndarray, "rows columns"]:
-        """Distance of every cell to the goal over eight neighbours; the last 64 goals are kept."""
-        if goal in self._fields:
-            self._fields.move_to_end(goal)
-            return self._fields[goal]
-        field_ = self._fields[goal] = self._flood(goal, math.inf)
-        if len(self._fields) > 64:
-            self._fields.popitem(last=False)
-        return field_
+    def _route(self, goal: tuple[int, int]) -> tuple[Float64[np.ndarray, "r c"], Int64[np.ndarray, "r c"]]:
+        """Distance of every cell to the goal, and the next cell on the way (flat index); the last 64 goals are kept."""
+        if goal in self._routes:
+            self._routes.move_to_end(goal)
+            return self._routes[goal]
+        route = self._routes[goal] = self._flood(goal, math.inf)
+        if len(self._routes) > 64:
+            self._routes.popitem(last=False)
+        return route
 
-    def _flood(self, goal: tuple[int, int], limit_m: float) -> Float64[np.ndarray, "rows columns"]:
+    def _flood(
+        self, goal: tuple[int, int], limit_m: float
+    ) -> tuple[Float64[np.ndarray, "r c"], Int64[np.ndarray, "r c"]]:
         """Dijkstra over the graph of navigable cells."""
         from scipy.sparse.csgraph import dijkstra  # takes a third of a second to import: not before it is needed
 
-        field_ = np.full(self.navigable.shape, np.inf)
-        source = int(np.count_nonzero(self.navigable.ravel()[: goal[0] * self.navigable.shape[1] + goal[1]]))
-        field_[self.navigable] = dijkstra(self._graph, indices=source, limit=limit_m)
-        return field_
+        cells = np.flatnonzero(self.navigable)
+        source = int(np.searchsorted(cells, goal[0] * self.navigable.shape[1] + goal[1]))
+        lengths, before = dijkstra(self._graph, indices=source, limit=limit_m, return_predecessors=True)
+        distance, towards = np.full(self.navigable.shape, np.inf), np.full(self.navigable.shape, -1)
+        distance[self.navigable] = lengths
+        towards[self.navigable] = np.where(before >= 0, cells[np.maximum(before, 0)], -1)
+        return distance, towards
 
     @cached_property
     def _graph(self) -> Any:
