@@ -1,7 +1,8 @@
-"""The semantic forest: what happened, at every grain from an event to a whole life.
+"""The semantic forest: what happened, at every grain from an event to a whole life, and where.
 
 One tree of nodes over each agent's stream: moments in events, events in episodes, episodes in longer ones. It grows at
 its right edge only, by insertion; nothing is ever rebuilt, and what one agent sees never moves another agent's nodes.
+Beside them stands one tree over space (`placecell.memory.space_tree`), of all agents.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
-from placecell.memory.node import Node, Summary
+from placecell.memory.node import Node, Summary, Writer
 from placecell.memory.queries import content_words
+from placecell.memory.space_tree import SpaceTree
 
 __all__ = ["Forest", "Node", "Summary"]
 
@@ -40,12 +42,16 @@ class _Tree:
 
 
 class Forest:
-    """Trees over time, one per agent.
+    """Trees over time, one per agent, and one tree over space.
 
     Args:
         vectors: Gives the vectors of items, to choose the moment that stands for an event; the middle one without it.
-        summariser: Writes the line of a summary from the extractive one and those of its children.
+        summariser: Writes the line of a summary (`Summary` in time, `placecell.memory.space_tree.Part` in space) from
+            the extractive one and those of its children.
         max_calls: How often the summariser may be called in all; extractive lines after that.
+
+    Attributes:
+        space: Things and views by where they are.
 
     Example:
         >>> forest = Forest()
@@ -58,12 +64,12 @@ class Forest:
     def __init__(
         self,
         vectors: Callable[[Sequence[int]], Sequence[np.ndarray | None]] | None = None,
-        summariser: Callable[[Summary, Sequence[Summary]], str] | None = None,
+        summariser: Callable[[Any, Sequence[Any]], str] | None = None,
         max_calls: int = 100,
     ) -> None:
         self._vectors = vectors
-        self._summariser = summariser
-        self._calls_left = max_calls
+        self._write = None if summariser is None else Writer(summariser, max_calls)
+        self.space = SpaceTree(self._write)
         self._trees: dict[str, _Tree] = {}
 
     def __len__(self) -> int:
@@ -230,11 +236,9 @@ class Forest:
             node.summary = Summary(
                 agent_id, node.level, node.start_s, node.end_s, node.count, self._standing(node), labels, words, line
             )
-            if self._summariser is not None and self._calls_left > 0:
-                self._calls_left -= 1
+            if self._write is not None:
                 below = [child.summary for child in node.children if child.summary is not None]
-                written = self._summariser(node.summary, below)
-                node.summary = replace(node.summary, text=written)
+                node.summary = replace(node.summary, text=self._write(node.summary, below))
         return node.summary
 
     def _standing(self, node: Node) -> int:

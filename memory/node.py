@@ -1,16 +1,17 @@
-"""A node of a semantic tree, over time or over space: what a group of moments has in common, in constant size."""
+"""A node of the tree over time: what a group of moments has in common, in constant size; and who writes summaries."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32
 
-__all__ = ["Node", "Summary"]
+__all__ = ["Node", "Summary", "Writer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,32 @@ class Summary:
     labels: tuple[tuple[str, int], ...]
     words: tuple[str, ...]
     text: str
+
+
+class Writer:
+    """Lines of summaries by a summariser, as long as its calls last; the extractive ones after that.
+
+    Args:
+        summariser: Writes a line from a summary and those of its children that were made before.
+        max_calls: How often it may be called in all.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> write = Writer(lambda summary, below: summary.text.upper(), max_calls=1)
+        >>> [write(SimpleNamespace(text=text), []) for text in ("mug, sink", "bed")]
+        ['MUG, SINK', 'bed']
+    """
+
+    def __init__(self, summariser: Callable[[Any, Sequence[Any]], str], max_calls: int = 100) -> None:
+        self._summariser = summariser
+        self.calls_left = max_calls
+
+    def __call__(self, summary: Any, below: Sequence[Any]) -> str:
+        """The line of a summary."""
+        if self.calls_left <= 0:
+            return str(summary.text)
+        self.calls_left -= 1
+        return self._summariser(summary, below)
 
 
 class Node:
