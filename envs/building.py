@@ -18,12 +18,12 @@ from placecell.envs.floorplan import FloorPlan, Room, draw_plan
 from placecell.envs.layout import Furnisher, Placement, furnish
 from placecell.envs.render import PaintedMesh, Renderer
 from placecell.envs.stage import STRUCTURE, Light, build_mesh
+from placecell.envs.walker import AGENT_RADIUS_M
 from placecell.geometry import Camera, pose_from
 from placecell.pathfinder import CELL_M, PathFinder
 
 __all__ = ["Change", "House", "HouseObject"]
 
-AGENT_RADIUS_M = 0.18
 _MIN_SHARE = 0.99
 
 
