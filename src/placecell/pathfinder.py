@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -71,13 +72,40 @@ class PathFinder:
             np.maximum(distance - 0.5, 0.0).astype(np.float32) * CELL_M
         )
         self.navigable = (self._clearance >= agent_radius_m) & self.free
+        self._rng = np.random.default_rng(0)
+        self._settle()
+
+    def _settle(self) -> None:
+        """What follows from `navigable`."""
         _, self.islands = cv2.connectedComponents(self.navigable.astype(np.uint8), connectivity=4)
         counts = np.bincount(self.islands.ravel())
         counts[0] = 0
         self._island_cells = counts
         self.largest_island = int(counts.argmax())
-        self._rng = np.random.default_rng(0)
         self._routes: OrderedDict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = OrderedDict()
+        self.__dict__.pop("_graph", None)
+
+    def without(self, points: Sequence[tuple[float, float]], radius_m: float) -> PathFinder:
+        """The same floor, but the agent's centre must not come within `radius_m` of these points (x, z).
+
+        Example:
+            >>> finder = PathFinder(np.pad(np.ones((60, 60), bool), 1))
+            >>> finder.without([(1.0, 1.0)], 0.1).is_navigable((1.0, 0.0, 1.05))
+            False
+        """
+        other = copy.copy(self)
+        other.navigable = self.navigable.copy()
+        reach = math.ceil(radius_m / CELL_M)
+        for x, z in points:
+            row, column = self.cell(x, z)
+            r0, c0 = max(row - reach, 0), max(column - reach, 0)
+            part = other.navigable[r0 : max(row + reach + 1, 0), c0 : max(column + reach + 1, 0)]
+            rows, columns = np.indices(part.shape)
+            dz = (rows + r0 + 0.5) * CELL_M + self.origin_m[1] - z
+            dx = (columns + c0 + 0.5) * CELL_M + self.origin_m[0] - x
+            part[np.hypot(dx, dz) < radius_m] = False
+        other._settle()
+        return other
 
     @property
     def is_loaded(self) -> bool:
