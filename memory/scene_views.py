@@ -7,7 +7,7 @@ who wants the map of a house does not wait for its objects.
 from __future__ import annotations
 
 from collections.abc import Callable, Set
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from placecell.memory.log import Log
 from placecell.memory.records import Record, RecordId
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Folded", "SceneViews"]
 
 
+@runtime_checkable
 class _View(Protocol):
     def fold(self, record: Record) -> None: ...
 
