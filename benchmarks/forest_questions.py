@@ -45,7 +45,7 @@ def _uses(templates: Sequence[str], uses: Sequence[tuple[str, str]]) -> list[tup
     return [(template.format(use), things) for use, things in uses for template in templates]
 
 
-_DEVELOPMENT: Final = _uses(
+_DEVELOPMENT = _uses(
     ("somewhere to {}", "where can I {}?"),
     (
         ("wash my hands", "sink"),
