@@ -71,6 +71,33 @@ _DEVELOPMENT = _uses(
     ),
 )
 
+_DEVELOPMENT += [
+    ("I spilled juice on my shirt, where do I clean it?", "washing machine, sink"),
+    ("Where would a guest spend the night?", "bed, sofa"),
+    ("My back hurts, where can I stretch out?", "bed, sofa, rug"),
+    ("Where can two people chat comfortably?", "sofa, chair, beanbag"),
+    ("What keeps ice cream from melting?", "fridge"),
+    ("It is raining and I have to go out, what should I bring?", "umbrella, boots"),
+    ("Which device shows the evening news?", "tv, laptop"),
+    ("How late is it?", "clock"),
+    ("Where do I shave?", "sink"),
+    ("Where is a good spot for a novel?", "sofa, bed, beanbag, chair"),
+    ("Where does the toddler sleep?", "crib"),
+    ("I'd like a hot drink", "kettle, mug, stove"),
+    ("Where do I leave my wet coat?", "coat rack"),
+    ("I want to practise for the concert", "piano, guitar"),
+    ("Where should the groceries go?", "fridge, kitchen counter"),
+    ("Where can I slice an onion?", "kitchen counter, table"),
+    ("I need to soak in hot water", "bathtub"),
+    ("Where do dirty socks go?", "washing machine"),
+    ("Where can I put my feet up?", "sofa, bed, stool, beanbag"),
+    ("Where can I hang this sweater?", "wardrobe, coat rack"),
+    ("How can I stay warm tonight?", "bed"),
+    ("Is there something green to care for?", "potted plant"),
+    ("somewhere soft to sit", "sofa, beanbag, bed"),
+    ("a quiet place to read", "sofa, bed, beanbag, chair"),
+]
+
 _OWN: Final = _uses(
     ("somewhere to {}", "I need a place to {}"),
     (
