@@ -1,8 +1,9 @@
-"""Worlds to remember: a procedural house with a Gymnasium environment, its renderer and its path finder."""
+"""Worlds to remember: procedural houses, scenes that users bring, Habitat; one interface, one suite of checks."""
 
 import gymnasium
 
 from placecell.envs.house import CATALOGUE, CATEGORIES, COLOURS, ROOM_TYPES, STRUCTURE, Action, House, HouseEnv, tour
+from placecell.envs.scene import SceneEnv
 from placecell.pathfinder import PathFinder, ShortestPath
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "House",
     "HouseEnv",
     "PathFinder",
+    "SceneEnv",
     "ShortestPath",
     "tour",
 ]

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
-from jaxtyping import Float32, Float64, Int32, UInt8
+from jaxtyping import Float, Float32, Float64, Int32, UInt8
 
 from placecell.geometry import Camera, check_pose
 
@@ -35,6 +35,7 @@ class PaintedMesh:
         corner_uv: Texel coordinates (x right, y down) of every corner; NaN on faces without texture.
         atlas: The picture that `corner_uv` points into, light included.
         texels_per_m: How many texels a metre of textured surface has; picks the mip level.
+        regions: Part of the atlas (x, y, width, height) that repeats over a face whose `corner_uv` leave it.
 
     Raises:
         ValueError: If shapes disagree or a face names a vertex that does not exist.
@@ -47,6 +48,7 @@ class PaintedMesh:
     corner_uv: Float32[np.ndarray, "f 3 2"] | None = None
     atlas: UInt8[np.ndarray, "h w 3"] | None = None
     texels_per_m: float = 64.0
+    regions: Float32[np.ndarray, "f 4"] | None = None
 
     def __post_init__(self) -> None:
         num = len(self.faces)
@@ -65,8 +67,8 @@ class PaintedMesh:
     def from_trimesh(cls, mesh: Any, face_ids: Int32[np.ndarray, "f"] | None = None) -> PaintedMesh:
         """Mesh from a `trimesh.Trimesh` or `trimesh.Scene` with face colours, vertex colours or textures.
 
-        The nodes of a scene get the ids 1, 2, ... in their order unless `face_ids` says otherwise. Texture coordinates
-        outside the picture wrap around.
+        The nodes of a scene get the ids 1, 2, ... in their order unless `face_ids` says otherwise. A texture gives its
+        colours at the corners only; `placecell.envs.meshes.load_mesh` keeps it whole.
         """
         parts = mesh.dump() if hasattr(mesh, "dump") else [mesh]
         parts = [part for part in parts if hasattr(part, "faces") and len(part.faces)]
@@ -92,7 +94,12 @@ class PaintedMesh:
         keep = ~np.isin(self.face_ids, list(ids))
         uv = None if self.corner_uv is None else self.corner_uv[keep]
         return replace(
-            self, faces=self.faces[keep], corner_rgb=self.corner_rgb[keep], face_ids=self.face_ids[keep], corner_uv=uv
+            self,
+            faces=self.faces[keep],
+            corner_rgb=self.corner_rgb[keep],
+            face_ids=self.face_ids[keep],
+            corner_uv=uv,
+            regions=None if self.regions is None else self.regions[keep],
         )
 
     def to_trimesh(self) -> Any:
@@ -189,6 +196,15 @@ class Renderer:
             depth, ids = np.ascontiguousarray(depth[middle, middle]), np.ascontiguousarray(ids[middle, middle])
         return rgb, depth, ids
 
+    def cast(
+        self, origins: Float32[np.ndarray, "n 3"], direction: Float[np.ndarray, "3"]
+    ) -> tuple[Int32[np.ndarray, "n"], Float32[np.ndarray, "n"]]:
+        """Parallel rays: the face that each meets first (-1 for none) and the distance in lengths of `direction`."""
+        directions = np.empty_like(origins)
+        directions[:] = direction
+        hit = self._scene.run(np.ascontiguousarray(origins), directions, output=1)
+        return np.asarray(hit["primID"], np.int32), np.asarray(hit["tfar"], np.float32)
+
     def _trace(self, pose: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if camera not in self._rays:
             if len(self._rays) > 8:
@@ -216,6 +232,9 @@ class Renderer:
         if len(texture):
             uv = self._uv[face[texture]]
             place = uv[:, 0:2] + hit["u"][texture, None] * uv[:, 2:4] + hit["v"][texture, None] * uv[:, 4:6]
+            if self.mesh.regions is not None:
+                region = self.mesh.regions[face[texture]]
+                place = region[:, :2] + np.mod(place - region[:, :2], np.maximum(region[:, 2:], 1))
             packed[texture] = self._texel(place, depth[texture], focal_px)
         shape = (camera.height, camera.width)
         rgb = packed.view(np.uint8).reshape(*shape, 4)[..., :3].copy()

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from placecell.envs.house import Action
+from placecell.envs.walker import Action
 from placecell.geometry import check_pose, heading_rad, unproject
 from placecell.pathfinder import ShortestPath
 
@@ -71,7 +71,7 @@ def check_env_contract(make_env: Callable[[], Any], forward_step_m: float = 0.25
     _expect(moved > 0, "no step of 60 was free")
     _, _, terminated, _, _ = env.step(Action.STOP)
     _expect(bool(terminated), "STOP must end the episode")
-    check_pathfinder(env.pathfinder)
+    check_pathfinder(env.pathfinder, path_type=getattr(env, "path_type", ShortestPath))
 
 
 def _check_turns(env: Any, first: dict[str, np.ndarray], turn_deg: float) -> None:
@@ -108,8 +108,13 @@ def _check_gps(start: np.ndarray, now: dict[str, np.ndarray]) -> None:
     _expect(abs(math.sin(turn)) < 1e-3 and math.cos(turn) > 0, f"compass disagrees with the pose by {turn} rad")
 
 
-def check_pathfinder(finder: Any, num: int = 20) -> None:
+def check_pathfinder(finder: Any, num: int = 20, path_type: Any = ShortestPath) -> None:
     """Check a path finder on random pairs of points.
+
+    Args:
+        finder: Shaped like `habitat_sim.PathFinder`.
+        num: Pairs.
+        path_type: What its `find_path` takes: a class with the fields of `ShortestPath`.
 
     Raises:
         AssertionError: With one line that says what was expected and what came.
@@ -117,12 +122,13 @@ def check_pathfinder(finder: Any, num: int = 20) -> None:
     finder.seed(3)
     low, high = finder.get_bounds()
     for _ in range(num):
-        a, b = finder.get_random_navigable_point(), finder.get_random_navigable_point()
+        a, b = (np.asarray(finder.get_random_navigable_point(), np.float64) for _ in range(2))
         _expect(bool((a >= low - 1e-6).all() and (a <= high + 1e-6).all()), f"{a} lies outside {low}, {high}")
         _expect(finder.is_navigable(a) and finder.is_navigable(b), "a random navigable point must be navigable")
         _expect(np.allclose(finder.snap_point(a), a, atol=1e-3), "snapping a navigable point must keep it")
         _expect(finder.distance_to_closest_obstacle(a) >= 0, "the distance to an obstacle must not be negative")
-        path = ShortestPath(a, b)
+        path = path_type()
+        path.requested_start, path.requested_end = a, b
         _expect(finder.find_path(path), "two points of the largest island must be connected")
         straight = float(np.linalg.norm(b - a))
         _expect(
