@@ -262,7 +262,7 @@ def pose_from_quaternion(
     """Pose at `position` with the rotation of a unit quaternion, real part first.
 
     Example:
-        >>> pose_from_quaternion(np.zeros(3), (1.0, 0.0, 0.0, 0.0)).trace()
+        >>> float(pose_from_quaternion(np.zeros(3), (1.0, 0.0, 0.0, 0.0)).trace())
         4.0
     """
     w, x, y, z = np.asarray(wxyz, np.float64) / float(np.linalg.norm(wxyz))
