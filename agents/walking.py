@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import cv2
 import numpy as np
 
 from placecell.agents.planner import FORWARD, LEFT, RIGHT, Sensed
-from placecell.pathfinder import PathFinder, ShortestPath
+from placecell.pathfinder import CELL_M, PathFinder, ShortestPath
 
 __all__ = ["Finder", "Walker", "turn_towards"]
 
@@ -30,6 +31,10 @@ class Finder(Protocol):
 
     def is_navigable(self, point: np.ndarray, max_y_delta: float = ...) -> bool:
         """Whether the agent can stand at a point."""
+        ...
+
+    def distance_to_closest_obstacle(self, point: np.ndarray, max_search_radius: float = ...) -> float:
+        """Metres to what blocks the floor."""
         ...
 
 
@@ -52,6 +57,7 @@ class Walker:
         forward_m: Length of a step.
         turn_rad: Angle of a turn.
         turn_cost_m: Metres that a turn may save no less than.
+        margin_m: Distance from obstacles below which a step counts as so much longer as it is nearer.
 
     Example:
         >>> from placecell.geometry import pose_from
@@ -62,8 +68,11 @@ class Walker:
         (True, True)
     """
 
-    def __init__(self, forward_m: float = 0.25, turn_rad: float = math.pi / 6, turn_cost_m: float = 0.03) -> None:
-        self.forward_m, self.turn_rad, self.turn_cost_m = forward_m, turn_rad, turn_cost_m
+    def __init__(
+        self, forward_m: float = 0.25, turn_rad: float = math.pi / 6, turn_cost_m: float = 0.03, margin_m: float = 0.24
+    ) -> None:
+        self.forward_m, self.turn_rad = forward_m, turn_rad
+        self.turn_cost_m, self.margin_m = turn_cost_m, margin_m
         self._num_headings = max(4, round(2 * math.pi / turn_rad))
         self._bumps: list[_Bump] = []
         self._last: tuple[int, np.ndarray] | None = None
@@ -90,7 +99,11 @@ class Walker:
         """The map with what was bumped into; the map itself where there is nothing of the kind."""
         if not self._bumps:
             return finder
-        return finder.without([(bump.x, bump.z) for bump in self._bumps], _BLOCK_M)
+        allowed = np.ones(finder.navigable.shape, np.uint8)
+        for bump in self._bumps:
+            row, column = finder.cell(bump.x, bump.z)
+            cv2.circle(allowed, (column, row), round(_BLOCK_M / CELL_M), 0, -1)
+        return finder.restricted(allowed > 0)
 
     def action(
         self, finder: Finder, pose: np.ndarray, target: Sequence[float] | np.ndarray, arrive_m: float = 0.15
@@ -148,23 +161,35 @@ class Walker:
             turns = min(k, self._num_headings - k)
             x, z = _ahead(here, heading, self.forward_m)
             left = min(float(np.hypot(corners[i][0] - x, corners[i][1] - z)) + rest[i] for i in aims)
-            options.append((left + turns * self.turn_cost_m, left, heading))
-        for _, left, heading in sorted(options):
-            if left > rest[0] + 1.5 * self.forward_m:
-                continue
-            if self._is_free(finder, here, heading):
-                return heading if left < rest[0] - 0.02 or rest[0] > 2 * self.forward_m else None
-        return None
+            tight = self.margin_m - finder.distance_to_closest_obstacle(np.array([x, here[1], z]), 1.0)
+            options.append((left + turns * self.turn_cost_m + max(tight, 0.0), left, heading))
+        options.sort()
+        is_lost = not finder.is_navigable(here)
+        for _, left, heading in options:
+            if left < rest[0] + 1.5 * self.forward_m and self._is_free(finder, here, heading, is_lost):
+                is_worth = left < rest[0] - 0.02 or rest[0] > 2 * self.forward_m or is_lost
+                return heading if is_worth else None
+        # Nowhere to go on the map: try what lies most in the open.
+        return max(options, key=lambda option: self._openness(finder, here, option[2]))[2]
 
-    def _is_free(self, finder: Finder, here: np.ndarray, heading: float) -> bool:
-        """Whether the map and the bumps allow a step."""
+    def _is_free(self, finder: Finder, here: np.ndarray, heading: float, is_lost: bool) -> bool:
+        """Whether the map and the bumps allow a step; one that begins off the map must end on it."""
         for part in range(1, _PARTS + 1):
             x, z = _ahead(here, heading, self.forward_m * part / _PARTS)
             if any(math.hypot(bump.x - x, bump.z - z) < _BLOCK_M for bump in self._bumps):
                 return False
-            if not finder.is_navigable(np.array([x, here[1], z])):
+            is_open = finder.is_navigable(np.array([x, here[1], z]))
+            if not is_open and (not is_lost or part == _PARTS):
                 return False
+            is_lost = is_lost and not is_open
         return True
+
+    def _openness(self, finder: Finder, here: np.ndarray, heading: float) -> float:
+        """How free the floor is at the end of a step."""
+        x, z = _ahead(here, heading, self.forward_m)
+        if any(math.hypot(bump.x - x, bump.z - z) < 2 * _BLOCK_M for bump in self._bumps):
+            return -1.0
+        return finder.distance_to_closest_obstacle(np.array([x, here[1], z]), 1.0)
 
 
 def turn_towards(yaw: float, heading: float, turn_rad: float = math.pi / 6) -> int | None:

@@ -85,25 +85,18 @@ class PathFinder:
         self._routes: OrderedDict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = OrderedDict()
         self.__dict__.pop("_graph", None)
 
-    def without(self, points: Sequence[tuple[float, float]], radius_m: float) -> PathFinder:
-        """The same floor, but the agent's centre must not come within `radius_m` of these points (x, z).
+    def restricted(self, allowed: Bool[np.ndarray, "rows columns"]) -> PathFinder:
+        """The same floor, but the agent's centre must stay on the `allowed` cells.
 
         Example:
             >>> finder = PathFinder(np.pad(np.ones((60, 60), bool), 1))
-            >>> finder.without([(1.0, 1.0)], 0.1).is_navigable((1.0, 0.0, 1.05))
+            >>> finder.restricted(np.arange(62)[None] + 0 * np.arange(62)[:, None] < 20).is_navigable((1.5, 0.0, 1.5))
             False
         """
+        if allowed.shape != self.navigable.shape:
+            raise ValueError(f"allowed must have the grid's shape {self.navigable.shape}, got {allowed.shape}")
         other = copy.copy(self)
-        other.navigable = self.navigable.copy()
-        reach = math.ceil(radius_m / CELL_M)
-        for x, z in points:
-            row, column = self.cell(x, z)
-            r0, c0 = max(row - reach, 0), max(column - reach, 0)
-            part = other.navigable[r0 : max(row + reach + 1, 0), c0 : max(column + reach + 1, 0)]
-            rows, columns = np.indices(part.shape)
-            dz = (rows + r0 + 0.5) * CELL_M + self.origin_m[1] - z
-            dx = (columns + c0 + 0.5) * CELL_M + self.origin_m[0] - x
-            part[np.hypot(dx, dz) < radius_m] = False
+        other.navigable = self.navigable & allowed
         other._settle()
         return other
 

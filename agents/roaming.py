@@ -1,0 +1,150 @@
+"""What explorer and navigator share: the known map as ways from where the agent stands, and its frontiers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from placecell.agents.planner import LEFT, Experience, Sensed
+from placecell.agents.walking import Walker, turn_towards
+from placecell.pathfinder import PathFinder
+
+if TYPE_CHECKING:
+    from placecell.memory.places import Frontier, Places
+
+__all__ = ["AGENT_RADIUS_M", "Reach", "Roamer", "known_ways"]
+
+AGENT_RADIUS_M: Final = 0.18
+_SQUEEZE: Final = (1.0, 0.75, 0.5)  # parts of the radius to try when nothing else is left: maps err by a cell
+_FORWARD_M: Final = 0.25
+_TURN_RAD: Final = math.pi / 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reach:
+    """A frontier that can be reached.
+
+    Args:
+        frontier: Which.
+        metres: Way to it.
+        steps: Actions that it takes, turns included.
+    """
+
+    frontier: Frontier
+    metres: float
+    steps: float
+
+
+class Roamer:
+    """Where an agent can go from where it is, and the next action on the way there.
+
+    Args:
+        experience: Whose memory knows the map.
+        agent_radius_m: The agent is a disc of this radius.
+    """
+
+    def __init__(self, experience: Experience, agent_radius_m: float = AGENT_RADIUS_M) -> None:
+        self.experience, self.agent_radius_m = experience, agent_radius_m
+        self.walker = Walker(_FORWARD_M, _TURN_RAD)
+        self._sensed: Sensed | None = None
+        self._key: tuple[object, ...] = ()
+        self._finder: PathFinder | None = None
+        self._field: np.ndarray | None = None
+        self._dropped: dict[tuple[int, int, int], int] = {}
+        self._radius_m = agent_radius_m
+
+    @property
+    def places(self) -> Places:
+        """The memory's map."""
+        return self.experience.memory.places
+
+    def update(self, sensed: Sensed) -> bool:
+        """Take in an observation; False while no floor is known."""
+        self.walker.observe(sensed)
+        self._sensed, self._finder, self._field = sensed, None, None
+        return bool(self.places.floors)
+
+    @property
+    def finder(self) -> PathFinder:
+        """Ways over what was seen, less what was bumped into."""
+        if self._finder is None:
+            self._finder = self.walker.patched(known_ways(self.places, self._radius_m))
+        return self._finder
+
+    def metres_to(self, point: Sequence[float] | np.ndarray) -> float:
+        """Way from the agent to a point (the nearest cell where it can stand within 0.5 m); infinite if there is none."""
+        assert self._sensed is not None
+        if self._field is None:
+            self._field = self.finder.distance_field(self._sensed.position_m)
+        row, column = self.finder.cell(float(point[0]), float(point[2]))
+        rows, columns = self._field.shape
+        if 0 <= row < rows and 0 <= column < columns and math.isfinite(self._field[row, column]):
+            return float(self._field[row, column])
+        r0, c0 = max(row - 10, 0), max(column - 10, 0)
+        near = self._field[r0 : max(row + 11, 0), c0 : max(column + 11, 0)]
+        if not near.size or not np.isfinite(near).any():
+            return math.inf
+        r, c = np.indices(near.shape)
+        off = np.hypot(r + r0 - row, c + c0 - column) + np.where(np.isfinite(near), 0.0, np.inf)
+        return float(near.ravel()[int(off.argmin())])
+
+    def frontiers(self) -> list[Reach]:
+        """Frontiers that can be reached and were not given up, squeezing through narrow gaps when there is no other."""
+        assert self._sensed is not None
+        for share in _SQUEEZE:
+            radius_m = self.agent_radius_m * share
+            if radius_m != self._radius_m:
+                self._radius_m, self._finder, self._field = radius_m, None, None
+            found = []
+            for frontier in self.places.frontiers(radius_m):
+                metres = math.inf if self._is_dropped(frontier) else self.metres_to(frontier.position_m)
+                if math.isfinite(metres):
+                    found.append(Reach(frontier, metres, self._steps(frontier, metres)))
+            if found:
+                return found
+        self._radius_m, self._finder, self._field = self.agent_radius_m, None, None
+        return []
+
+    def drop(self, frontier: Frontier) -> None:
+        """Give a frontier up: it cannot be reached, or looking at it does not help."""
+        assert self._sensed is not None
+        self._dropped[_spot(frontier)] = self._sensed.step
+
+    def go(self, target: Sequence[float] | np.ndarray, facing_rad: float | None = None) -> int | None:
+        """Next action towards a point, then to face a heading; None once there (or as near as it gets)."""
+        assert self._sensed is not None
+        action = self.walker.action(self.finder, self._sensed.pose, target)
+        if action is None and facing_rad is not None:
+            action = turn_towards(self._sensed.heading_rad, facing_rad, _TURN_RAD)
+        return action
+
+    def turn(self) -> int:
+        """Just look around."""
+        return LEFT
+
+    def _steps(self, frontier: Frontier, metres: float) -> float:
+        assert self._sensed is not None
+        dx, dz = (frontier.middle_m - self._sensed.position_m)[[0, 2]]
+        off = (math.atan2(-dx, -dz) - self._sensed.heading_rad + math.pi) % (2 * math.pi) - math.pi
+        return metres / _FORWARD_M + abs(off) / _TURN_RAD
+
+    def _is_dropped(self, frontier: Frontier) -> bool:
+        row, column, floor = _spot(frontier)
+        return any((row + dr, column + dc, floor) in self._dropped for dr in (-1, 0, 1) for dc in (-1, 0, 1))
+
+
+def _spot(frontier: Frontier) -> tuple[int, int, int]:
+    """A frontier's place, half a metre coarse."""
+    x, _, z = frontier.middle_m.tolist()
+    return math.floor(x / 0.5), math.floor(z / 0.5), frontier.floor
+
+
+def known_ways(places: Places, agent_radius_m: float) -> PathFinder:
+    """Ways over floor that was seen, up to its very edge: what is unknown beside it does not keep the agent off."""
+    ways = places.pathfinder(agent_radius_m, optimistic=True)
+    floor = next(floor for floor in places.floors if floor.height_m == ways.height_m)
+    return ways.restricted(floor.free)
