@@ -1,0 +1,89 @@
+"""Which thing of the map is this detection? Place, looks and names, weighed against each other, one to one per view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float, Float64
+from scipy.optimize import linear_sum_assignment
+
+__all__ = ["agreement", "assign", "box_features"]
+
+_THIN_M: Final = 0.02
+_FORBIDDEN: Final = -1e6
+
+
+def box_features(
+    low_a: Float64[np.ndarray, "a 3"],
+    high_a: Float64[np.ndarray, "a 3"],
+    low_b: Float64[np.ndarray, "b 3"],
+    high_b: Float64[np.ndarray, "b 3"],
+) -> tuple[Float64[np.ndarray, "a b"], ...]:
+    """How boxes lie to each other, pair by pair.
+
+    Returns:
+        - gap: metres between their nearest points, 0 where they touch;
+        - inside_a, inside_b: share of a's (of b's) volume that lies in the other;
+        - offset: distance of their middles over the mean of their half diagonals;
+        - growth: natural logarithm of a's diagonal over b's.
+
+    Example:
+        >>> cube = np.zeros((1, 3)), np.ones((1, 3))
+        >>> gap, inside, *_ = box_features(*cube, cube[0] + (0.5, 0, 0), cube[1] + (0.5, 0, 0))
+        >>> float(gap[0, 0]), float(inside[0, 0].round(2))
+        (0.0, 0.51)
+    """
+    low_a, high_a, low_b, high_b = (values[:, None] if i < 2 else values[None]
+                                    for i, values in enumerate((low_a, high_a, low_b, high_b)))  # fmt: skip
+    apart = np.maximum(np.maximum(low_a - high_b, low_b - high_a), 0)
+    gap = np.sqrt((apart**2).sum(axis=-1))
+    # Flat things (a book, a picture) get a little body: their volume would be noise.
+    pad = _THIN_M / 2
+    overlap = np.maximum(np.minimum(high_a, high_b) - np.maximum(low_a, low_b) + 2 * pad, 0).prod(axis=-1)
+    overlap = np.where(gap > 0, 0.0, overlap)
+    volume_a, volume_b = (high_a - low_a + 2 * pad).prod(axis=-1), (high_b - low_b + 2 * pad).prod(axis=-1)
+    size_a = np.sqrt(((high_a - low_a) ** 2).sum(axis=-1)) + _THIN_M
+    size_b = np.sqrt(((high_b - low_b) ** 2).sum(axis=-1)) + _THIN_M
+    between = np.sqrt((((low_a + high_a) - (low_b + high_b)) ** 2).sum(axis=-1)) / 2
+    growth = np.log(size_a) - np.log(size_b)
+    return gap, overlap / volume_a, overlap / volume_b, between / ((size_a + size_b) / 4), growth
+
+
+def agreement(a: Mapping[str, float], b: Mapping[str, float]) -> float:
+    """Share of the votes that two distributions over names have in common, in [0, 1].
+
+    Example:
+        >>> agreement({"mug": 0.7, "bowl": 0.3}, {"mug": 0.5, "vase": 0.5})
+        0.5
+    """
+    if len(b) < len(a):
+        a, b = b, a
+    return float(sum(min(share, b[name]) for name, share in a.items() if name in b))
+
+
+def assign(
+    scores: Float[np.ndarray, "a b"], threshold: float
+) -> tuple[Sequence[tuple[int, int]], Sequence[int], Sequence[int]]:
+    """Pairs, one to one, whose scores add up to the most; what scores below the threshold stays alone.
+
+    Returns:
+        Pairs, and the rows and columns that got no partner.
+    """
+    worth = np.where(scores >= threshold, scores - threshold, _FORBIDDEN)
+    # A row may also stay alone, at no gain: so a good pair is never given up to save a hopeless one.
+    rows, columns = worth.shape
+    padded = np.zeros((rows, columns + rows))
+    padded[:, :columns] = worth
+    pairs = [
+        (int(row), int(column))
+        for row, column in zip(*linear_sum_assignment(padded, maximize=True), strict=True)
+        if column < columns and worth[row, column] > _FORBIDDEN
+    ]
+    taken_rows, taken_columns = {row for row, _ in pairs}, {column for _, column in pairs}
+    return (
+        pairs,
+        [row for row in range(rows) if row not in taken_rows],
+        [column for column in range(columns) if column not in taken_columns],
+    )

@@ -1,0 +1,134 @@
+"""Which thing that vanished here is the thing that turned up there? Stays at places, linked to lives of things."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from placecell.memory.association import agreement, assign
+from placecell.memory.tracks import AgentTracks, Presence, Track
+
+__all__ = ["StayNode", "alike", "lives", "stays_of"]
+
+_LEAST: Final = 0.0
+_NOT_NEW: Final = 1.0  # what it costs that nobody saw the new place without the thing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StayNode:
+    """One thing at one place for one stretch of time, as one agent saw it."""
+
+    tracks: AgentTracks
+    track: Track
+    index: int  # which of the track's presences
+    presence: Presence  # as it was known at the time that is asked about
+    low_m: np.ndarray
+    high_m: np.ndarray
+
+    @property
+    def object_id(self) -> str:
+        """Name of a life that begins here."""
+        suffix = f".{self.index}" if self.index else ""
+        return f"{self.tracks.agent_id}:{self.track.number}{suffix}"
+
+    @property
+    def vector(self) -> np.ndarray | None:
+        """Direction of its crops."""
+        return self.tracks.unit_vector(self.track.number)
+
+    @property
+    def centre_m(self) -> np.ndarray:
+        """Middle of its box."""
+        return np.asarray((self.low_m + self.high_m) / 2)
+
+
+def stays_of(tracks: AgentTracks, as_of: float = math.inf) -> list[StayNode]:
+    """Stays of the things that one agent is sure of, as known at a time."""
+    nodes = []
+    for track in tracks.live:
+        if not track.is_confirmed:
+            continue
+        low, high = tracks.box(track.number)
+        for i, presence in enumerate(track.presences):
+            if presence.first_s <= as_of:
+                nodes.append(StayNode(tracks, track, i, _known_at(presence, as_of), low, high))
+    return nodes
+
+
+def _known_at(presence: Presence, as_of: float) -> Presence:
+    if as_of == math.inf:
+        return presence
+    missed_s = presence.missed_s if presence.missed_s is not None and presence.missed_s <= as_of else None
+    gone_s = presence.gone_s if presence.gone_s is not None and presence.gone_s <= as_of else None
+    return replace(presence, last_s=min(presence.last_s, as_of), missed_s=missed_s, gone_s=gone_s)
+
+
+def alike(a: StayNode, b: StayNode) -> float:
+    """How much speaks for two stays being those of one thing, by look, name and size; above 0: more than against it."""
+    cosine = 0.9
+    va, vb = a.vector, b.vector
+    if va is not None and vb is not None and len(va) == len(vb):
+        cosine = float(va @ vb)
+    names = agreement(a.track.shares, b.track.shares)
+    size_a, size_b = (np.sort(node.high_m - node.low_m) + 0.03 for node in (a, b))
+    size = float(np.abs(np.log(size_a / size_b)).mean())
+    return 12.0 * (cosine - 0.88) + 2.0 * (names - 0.4) - 1.0 * size + 0.5
+
+
+def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
+    """Stays of one agent, put together to lives: each a list of stays, oldest first.
+
+    A stay that ended is linked to one that began later elsewhere, one to one, so that the whole assignment is the
+    likeliest: of two mugs that vanished and two that turned up, each gets its own. A thing that came back to the same
+    place continues its own life if nothing better is found.
+    """
+    ended = [node for node in nodes if node.presence.missed_s is not None]
+    begun = [node for node in nodes if _may_have_come(node, nodes)]
+    follows: dict[tuple[int, int], StayNode] = {}
+    taken: set[tuple[int, int]] = set()
+    if ended and begun:
+        scores = np.full((len(ended), len(begun)), -math.inf)
+        for i, a in enumerate(ended):
+            for j, b in enumerate(begun):
+                if a is b or b.presence.first_s < a.presence.last_s:
+                    continue
+                score = alike(a, b)
+                if b.presence.empty_s is None:
+                    score -= _NOT_NEW
+                if not a.presence.is_over:
+                    score -= 0.5
+                if a.track is b.track:
+                    score += 0.5
+                scores[i, j] = score
+        for i, j in assign(scores, _LEAST)[0]:
+            follows[_key(ended[i])] = begun[j]
+            taken.add(_key(begun[j]))
+    for node in nodes:  # a thing that came back
+        back = next((n for n in nodes if n.track is node.track and n.index == node.index + 1), None)
+        if back is not None and _key(node) not in follows and _key(back) not in taken:
+            follows[_key(node)] = back
+            taken.add(_key(back))
+    found = []
+    for node in nodes:
+        if _key(node) in taken:
+            continue
+        life = [node]
+        while (following := follows.get(_key(life[-1]))) is not None:
+            life.append(following)
+        found.append(life)
+    return found
+
+
+def _key(node: StayNode) -> tuple[int, int]:
+    return node.track.number, node.index
+
+
+def _may_have_come(node: StayNode, nodes: Sequence[StayNode]) -> bool:
+    """Whether a stay may be one that began after another ended: it was not there before, or nobody had looked."""
+    if node.presence.empty_s is not None or node.index:
+        return True
+    return any(other.presence.last_s < node.presence.first_s for other in nodes if other is not node)

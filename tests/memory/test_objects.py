@@ -1,0 +1,307 @@
+"""The object map in a world of boxes, whose views are cast ray by ray."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from placecell.geometry import Camera, look_at, unproject
+from placecell.memory.emptiness import KeyViews, gaze
+from placecell.memory.object_states import SceneObject
+from placecell.memory.objects import ObjectMap
+from placecell.memory.records import Record
+from placecell.perception.detection import Detection, lift
+from placecell.perception.scan import Scan
+from placecell.perception.scene import Scene
+
+CAMERA = Camera.from_degrees(96, 96, 90.0)
+ROOM = (np.array([-3.0, 0.0, -3.0]), np.array([3.0, 2.6, 3.0]))
+SPOTS = {"a": (-1.5, 0.3, -1.5), "b": (1.5, 0.3, -1.5), "c": (1.5, 0.3, 1.5), "d": (-1.5, 0.3, 1.5)}
+
+
+@dataclass(frozen=True)
+class Thing:
+    name: str
+    at: tuple[float, float, float]
+    size: tuple[float, float, float] = (0.5, 0.6, 0.5)
+
+    @property
+    def low(self) -> np.ndarray:
+        return np.array(self.at) - np.array(self.size) / 2
+
+    @property
+    def high(self) -> np.ndarray:
+        return np.array(self.at) + np.array(self.size) / 2
+
+    @property
+    def vector(self) -> np.ndarray:
+        """One direction per name."""
+        vector = np.random.default_rng(list(self.name.encode())).normal(size=32) + 0.3
+        return (vector / np.linalg.norm(vector)).astype(np.float16)
+
+
+def record(
+    seq: int,
+    pose: np.ndarray | None,
+    found: list[Detection] = (),
+    scan: Scan | None = None,
+    agent_id: str = "robot",
+    stamp_s: float | None = None,
+) -> Record:
+    stamp_s = float(seq) if stamp_s is None else stamp_s
+    return Record(agent_id, seq, "moment", stamp_s, stamp_s, pose=pose, scene=Scene.of(CAMERA, found, scan))
+
+
+def cast(pose: np.ndarray, things: list[Thing]) -> tuple[np.ndarray, np.ndarray]:
+    """Planar depth, and the number of the thing that each pixel shows, -1 for the room."""
+    towards = CAMERA.directions().astype(float).reshape(-1, 3) @ pose[:3, :3].T
+    towards = np.where(np.abs(towards) < 1e-9, 1e-9, towards)
+    eye = pose[:3, 3]
+    depth = np.maximum((ROOM[0] - eye) / towards, (ROOM[1] - eye) / towards).min(axis=1)
+    owner = np.full(len(depth), -1)
+    for number, thing in enumerate(things):
+        near, far = (thing.low - eye) / towards, (thing.high - eye) / towards
+        enter, leave = np.minimum(near, far).max(axis=1), np.maximum(near, far).min(axis=1)
+        hit = (enter < leave) & (enter > 0) & (enter < depth)
+        depth[hit], owner[hit] = enter[hit], number
+    shape = CAMERA.height, CAMERA.width
+    return depth.reshape(shape).astype(np.float32), owner.reshape(shape)
+
+
+def view(
+    seq: int,
+    pose: np.ndarray,
+    things: list[Thing],
+    agent_id: str = "robot",
+    stamp_s: float | None = None,
+    more: tuple[Detection, ...] = (),
+) -> Record:
+    depth, owner = cast(pose, things)
+    points = unproject(depth, CAMERA, pose)
+    found = [lift(owner == i, points, thing.vector, ((thing.name, 0.9),)) for i, thing in enumerate(things)]
+    scan = Scan.from_depth(depth, CAMERA)
+    return record(seq, pose, [*(d for d in found if d), *more], scan, agent_id, stamp_s)
+
+
+@cache
+def _trip(things: tuple[Thing, ...], first_seq: int, start_s: float, agent_id: str, spots: int) -> tuple[Record, ...]:
+    return tuple(_views(list(things), first_seq, start_s, agent_id, spots))
+
+
+def round_trip(
+    things: list[Thing], first_seq: int = 0, start_s: float = 0.0, agent_id: str = "robot", spots: int = 8
+) -> list[Record]:
+    """Views from a circle around the middle of the room, each looking across it."""
+    return list(_trip(tuple(things), first_seq, start_s, agent_id, spots))
+
+
+def _views(things: list[Thing], first_seq: int, start_s: float, agent_id: str, spots: int) -> list[Record]:
+    views: list[Record] = []
+    for i in range(spots):
+        angle = 2 * math.pi * i / spots
+        eye = np.array([0.8 * math.cos(angle), 1.2, 0.8 * math.sin(angle)])
+        for turn in (-0.8, 0.8):
+            to = np.array([math.cos(angle + math.pi + turn), -0.45, math.sin(angle + math.pi + turn)])
+            seq = first_seq + len(views)
+            views.append(view(seq, look_at(eye, eye + to), things, agent_id, start_s + len(views)))
+    return views
+
+
+def mapped(*views: list[Record]) -> ObjectMap:
+    found = ObjectMap()
+    for seen in (seen for part in views for seen in part):
+        found.fold(seen)
+    return found
+
+
+def told(things: list[SceneObject]) -> list[tuple[str, str, tuple[float, ...]]]:
+    return sorted((thing.name, thing.state, tuple(round(x, 2) for x in thing.position_m)) for thing in things)
+
+
+def furniture() -> list[Thing]:
+    return [Thing("sofa", (0.0, 0.4, -2.5), (1.8, 0.8, 0.8)), Thing("table", (2.4, 0.35, 0.0), (0.8, 0.7, 1.2)),
+            Thing("chair", SPOTS["a"]), Thing("lamp", SPOTS["c"], (0.3, 0.6, 0.3))]  # fmt: skip
+
+
+def test_every_thing_of_a_room_is_mapped_once_where_it_stands():
+    things = furniture()
+    found = mapped(round_trip(things)).objects()
+    assert sorted(thing.name for thing in found) == sorted(thing.name for thing in things)
+    for thing in things:
+        (match,) = [candidate for candidate in found if candidate.name == thing.name]
+        assert math.dist(match.position_m, thing.at) < 0.25
+        assert match.state == "here" and match.num_sightings >= 3 and match.confidence > 0.7
+        assert match.embedding @ thing.vector.astype(np.float32) > 0.99
+        assert match.sightings and all(0 <= s.quality <= 1 for s in match.sightings)
+
+
+def test_what_vanished_is_gone_what_came_is_new_and_what_stayed_stays():
+    before = [*furniture(), Thing("ball", SPOTS["b"], (0.3, 0.3, 0.3))]
+    after = [*furniture(), Thing("vase", SPOTS["d"], (0.3, 0.5, 0.3))]
+    found = mapped(round_trip(before), round_trip(after, 100, 3600.0))
+    states = {thing.name: thing.state for thing in found.objects()}
+    assert states == {"sofa": "here", "table": "here", "chair": "here", "lamp": "here", "ball": "gone", "vase": "here"}
+    assert sorted((change.kind, found.get(change.object_id).name) for change in found.changes()) == [
+        ("gone", "ball"),
+        ("new", "vase"),
+    ]
+    assert found.changes(since_s=1e6) == []
+
+
+def test_a_thing_that_moved_keeps_its_identity_and_both_places():
+    before = [*furniture(), Thing("ball", SPOTS["b"], (0.3, 0.3, 0.3))]
+    after = [*furniture(), Thing("ball", SPOTS["d"], (0.3, 0.3, 0.3))]
+    found = mapped(round_trip(before))
+    (ball,) = [thing for thing in found.objects() if thing.name == "ball"]
+    for seen in round_trip(after, 100, 3600.0):
+        found.fold(seen)
+    now = found.get(ball.object_id)
+    assert now.state == "moved" and [stay.to_s is None for stay in now.stays] == [False, True]
+    assert math.dist(now.stays[0].position_m, SPOTS["b"]) < 0.2 and math.dist(now.position_m, SPOTS["d"]) < 0.2
+    (change,) = found.changes()
+    assert (change.kind, change.object_id) == ("moved", ball.object_id) and change.stamp_s >= 3600
+    (then,) = [thing for thing in found.objects(as_of=100.0) if thing.name == "ball"]
+    assert then.state == "here" and math.dist(then.position_m, SPOTS["b"]) < 0.2
+
+
+def test_of_two_things_that_changed_places_each_is_recognised():
+    size = (0.3, 0.3, 0.3)
+    before = [*furniture()[:2], Thing("ball", SPOTS["a"], size), Thing("vase", SPOTS["b"], size)]
+    after = [*furniture()[:2], Thing("ball", SPOTS["c"], size), Thing("vase", SPOTS["d"], size)]
+    found = mapped(round_trip(before), round_trip(after, 100, 3600.0))
+    moved = {found.get(c.object_id).name: c for c in found.changes() if c.kind == "moved"}
+    assert len(found.changes()) == 2
+    assert math.dist(moved["ball"].after_m, SPOTS["c"]) < 0.2 and math.dist(moved["vase"].after_m, SPOTS["d"]) < 0.2
+
+
+def test_a_thing_behind_another_is_not_gone():
+    ball = Thing("ball", (0.0, 0.3, -2.5), (0.3, 0.3, 0.3))
+    screen = Thing("wardrobe", (0.0, 0.8, -1.5), (2.0, 1.6, 0.3))
+    eyes = [np.array([x, 0.8, 1.5]) for x in (-0.6, -0.3, 0.0, 0.3, 0.6)]
+    found = ObjectMap()
+    for i, eye in enumerate(eyes):
+        found.fold(view(i, look_at(eye, np.array([0.0, 0.5, -2.5])), [ball]))
+    for i, eye in enumerate(eyes):
+        found.fold(view(10 + i, look_at(eye, np.array([0.0, 0.5, -2.5])), [screen], stamp_s=1000.0 + i))
+    assert {thing.name: thing.state for thing in found.objects()}["ball"] == "here"
+
+
+def test_one_empty_view_makes_the_map_unsure_and_seeing_it_again_sure():
+    things = [*furniture(), Thing("ball", SPOTS["b"], (0.3, 0.3, 0.3))]
+    found = mapped(round_trip(things))
+    eye, target = np.array([0.0, 1.2, 0.0]), np.array(SPOTS["b"])
+    found.fold(view(100, look_at(eye, target), things[:-1], stamp_s=1000.0))
+    (ball,) = [thing for thing in found.objects() if thing.name == "ball"]
+    assert (ball.state, ball.since_s) == ("unsure", 1000.0) and found.changes() == []
+    found.fold(view(101, look_at(eye, target), things, stamp_s=1001.0))
+    assert found.get(ball.object_id).state == "here"
+
+
+def test_a_large_thing_seen_in_parts_is_one():
+    sofa = [Thing("sofa", (0.0, 0.4, -2.4), (2.6, 0.8, 0.8))]
+    found = ObjectMap()
+    for i, x in enumerate((-1.6, -1.2, -0.4, 0.4, 1.2, 1.6)):
+        eye = np.array([x, 1.0, -0.9])
+        found.fold(view(i, look_at(eye, eye + (0.0, -0.3, -1.0)), sofa))
+    (one,) = found.objects()
+    assert one.size_m[0] > 2.3
+
+
+def test_what_was_seen_once_and_badly_is_not_told():
+    things = furniture()
+    views = round_trip(things)
+    ghost = Detection((0.4, 0.4, 0.5, 0.5), 30, (-0.5, 1.0, -0.5), (-0.3, 1.2, -0.3), (-0.4, 1.1, -0.4), None,
+                      (("mug", 0.4),), 0.5)  # fmt: skip
+    views[3] = record(3, views[3].pose, [*views[3].detections, ghost], views[3].scan)
+    assert "mug" not in {thing.name for thing in mapped(views).objects()}
+
+
+def test_answers_do_not_depend_on_how_agents_interleave():
+    things = [*furniture(), Thing("ball", SPOTS["b"], (0.3, 0.3, 0.3))]
+    a, b = round_trip(things, agent_id="a"), round_trip(furniture(), start_s=5000.0, agent_id="b")
+    one, other = mapped(a, b), mapped([seen for pair in zip(b, a, strict=True) for seen in pair])
+    assert told(one.objects()) == told(other.objects())
+    assert [thing.object_id for thing in one.objects()] == [thing.object_id for thing in other.objects()]
+    assert len(one.objects()) == len(things)  # what both saw is one thing
+
+
+def test_the_same_records_give_the_same_map():
+    views = round_trip(furniture())
+    one, other = mapped(views), mapped(views)
+    assert one.version == other.version and told(one.objects()) == told(other.objects())
+
+
+def test_versions_tell_what_was_touched():
+    found = mapped(round_trip(furniture()))
+    ids, version = {thing.object_id for thing in found.objects()}, found.version
+    assert ids <= found.touched(0) and found.touched(version) == set()
+    eye = np.array([0.0, 1.2, 0.0])
+    found.fold(view(100, look_at(eye, np.array(SPOTS["a"])), furniture()[2:3], stamp_s=100.0))
+    assert found.version > version
+    assert {found.get(i).name for i in found.touched(version) & ids} == {"chair"}
+
+
+def test_bad_records_change_nothing():
+    found = mapped(round_trip(furniture()))
+    before = told(found.objects())
+    blind = Scan.from_depth(np.zeros((96, 96), np.float32), CAMERA)
+    holes = Scan.from_depth(np.full((96, 96), np.nan, np.float32), CAMERA)
+    pose = look_at(np.array([0.0, 1.2, 0.0]), np.array(SPOTS["a"]))
+    for i, bad in enumerate(
+        (record(100, None), record(101, pose), record(102, pose, scan=blind), record(103, pose, scan=holes))
+    ):
+        found.fold(bad)
+        assert told(found.objects()) == before, i
+    jump = pose.copy()
+    jump[:3, 3] += (300.0, 0.0, 0.0)  # for one record the agent believes to be elsewhere
+    seen = view(104, pose, furniture(), stamp_s=104.0)
+    found.fold(record(104, jump, list(seen.detections), seen.scan))
+    assert told(found.objects()) == before
+
+
+def test_a_pose_that_is_off_does_not_empty_the_room():
+    found = mapped(round_trip(furniture()))
+    for i, seen in enumerate(round_trip(furniture(), 100, 100.0)):
+        shifted = seen.pose.copy()
+        shifted[:3, 3] += (0.0, 1.0, 0.0)
+        if i % 5 == 0:
+            found.fold(record(seen.seq, shifted, [], seen.scan))
+    assert "gone" not in {thing.state for thing in found.objects()}
+
+
+def test_an_unknown_id_names_nothing():
+    assert ObjectMap().get("robot:7") is None and ObjectMap().resolve("robot:7") == "robot:7"
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    at=st.tuples(st.floats(-2, 2), st.floats(0.2, 1.8), st.floats(-2.5, -1.5)),
+    size=st.floats(0.2, 0.8),
+    eye=st.tuples(st.floats(-1, 1), st.floats(0.5, 1.8), st.floats(0.5, 2)),
+)
+def test_a_gaze_meets_what_stands_there_and_passes_where_nothing_does(at, size, eye):
+    thing = Thing("box", at, (size, size, size))
+    pose = look_at(np.array(eye), np.array(at))
+    box = thing.low[None], thing.high[None]
+    full, empty = (gaze(Scan.from_depth(cast(pose, things)[0], CAMERA), pose, *box) for things in ([thing], []))
+    inside = (thing.low >= ROOM[0]).all() and (thing.high <= ROOM[1]).all()
+    if full.is_clear[0]:
+        assert full.hits[0] > 0.9
+    if empty.is_clear[0] and inside:
+        assert empty.hits[0] < 0.1
+
+
+def test_key_views_are_bounded_by_space_and_not_by_time():
+    keys, pose = KeyViews(), look_at(np.array([0.0, 1.0, 0.0]), np.array([0.0, 1.0, -2.0]))
+    scan = Scan.from_depth(cast(pose, [])[0], CAMERA)
+    for i in range(200):
+        keys.add(100.0 * i, pose, scan)
+    assert len(keys) == 2
+    box = np.array([-0.2, 0.8, -2.2]), np.array([0.2, 1.2, -1.8])
+    assert [stamp for stamp, _ in keys.before(1e9, *box)] == [19800.0, 19900.0]
+    assert all(hits == 0 for _, hits in keys.before(1e9, *box)) and keys.before(0.0, *box) == []
