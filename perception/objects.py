@@ -105,12 +105,18 @@ class CropNamer:
             rgb: The picture.
             boxes: Left, top, right, bottom in pixels, right and bottom excluded.
         """
+        vectors = self.encode(rgb, boxes)
+        return vectors, self.label(vectors)
+
+    def encode(
+        self, rgb: UInt8[np.ndarray, "h w 3"], boxes: Sequence[Sequence[float] | Sequence[int]]
+    ) -> Float32[np.ndarray, "n d"]:
+        """Vectors of the boxes alone."""
         size = self.encoder.image_size
         crops = np.empty((len(boxes), size, size, 3), np.uint8)
         for crop, box in zip(crops, boxes, strict=True):
             crop[:] = resize(cut_square(rgb, box, self._margin), size)
-        vectors = self.encoder.encode_images(crops)
-        return vectors, self.label(vectors)
+        return self.encoder.encode_images(crops)
 
     def label(self, vectors: Float32[np.ndarray, "n d"]) -> list[Labels]:
         """The names that fit each vector best, with chances."""
