@@ -220,9 +220,15 @@ _ORDERS: Final[tuple[tuple[Order, str], ...]] = (
         rf"\blast (?:thing|object)(?= (?:that )?{_WHO}\b)|\b(?:most recently|most recent|latest|finally)\b",
     ),
 )
+_ACTOR = r"(?:i|we|you|one|people|someone|somebody|(?:the|a|an|my|our|two) \w+)"
+_MAY = r"(?:can|could|should|shall|may|might|must|would|do|does)"
 _IMPLICIT = re.compile(
-    r"\b(?:some(?:where|thing|place)|a place|any(?:where|thing)|what|where) (?:\w+ ){0,3}?(?:to|for|i can|can i)"
-    r"\b|\bi (?:am|'m|feel|need to|want to|would like to)\b|\bgood for\b|\buse(?:d|ful)? (?:to|for)\b|\bwhere can\b"
+    r"\b(?:some(?:where|thing|place)|a place|any(?:where|thing)) (?:\w+ ){0,3}?(?:to|for|i can|can i)\b|"
+    r"\b(?:place|spot|corner|room|object|tool|device|furniture) (?:to|for|where|in which|that (?:i|one) can)\b|"
+    rf"\b(?:where|what|how|which)\b(?! many| often| long| old)(?: (?!{_MAY}\b)[\w-]+){{0,3}} (?:{_MAY} {_ACTOR}|"
+    rf"(?:i|we|you|one) {_MAY}|to)\b(?! (?:ever )?{_VERBS}\b(?! (?:some|any|what|how)))(?! (?:say|think|know|remember)\b)|"
+    r"\b(?:i|we) (?:am|are|need to|need a place|want to|have to|would like)\b|\bi'(?:m|d like)\b|"
+    r"\bwhere (?:do|does|should|would) .*\b(?:go|belong)\b|\bgood for\b|\bused? (?:to|for)\b|\buseful (?:to|for)\b"
 )
 _GLOBAL = re.compile(
     r"\b(?:overall|in general|most (?:often|common\w*)|mainly|how many (?:rooms|events|scenes)|kinds? of rooms|"

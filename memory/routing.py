@@ -1,0 +1,153 @@
+"""Which way a question goes, and the ways that lead through the spatial tree.
+
+An *explicit* question names a thing: the chunk index and the leaves answer it. An *implicit* one names a use
+("somewhere to wash my hands"): it is turned into the things and rooms that serve it, and a beam goes down the trees
+after those. A *global* one is about the whole: summaries of one level answer it, rooms where it asks for places, times
+otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from placecell.memory.affordances import Affordances
+from placecell.memory.queries import Query, content_words, singular
+
+if TYPE_CHECKING:
+    from placecell.memory.space_cells import Cell, Leaf
+    from placecell.memory.space_tree import SpaceTree
+
+__all__ = ["Needs", "asks_for_places", "find", "needs_of", "room_name", "route_line", "seek"]
+
+ROOM_WEIGHT: Final = 0.15  # what a fitting room adds to a thing in it
+NAMED: Final = 4  # things that an explanation names, and that pictures are searched for
+NEAR_BEST: Final = 0.6  # share of the best weight below which a thing is not worth looking for
+
+_PLACES = re.compile(r"\b(?:rooms?|places?|floors?|house|home|flat|apartment|building|layout|where)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What serves a use.
+
+    Attributes:
+        things: Weight of each name of a thing, best first, in (0, 1].
+        rooms: The same of rooms.
+    """
+
+    things: Mapping[str, float]
+    rooms: Mapping[str, float]
+
+    @property
+    def best(self) -> tuple[str, ...]:
+        """The few things that serve it about as well as the best one does."""
+        least = NEAR_BEST * max(self.things.values(), default=0.0)
+        return tuple(name for name in list(self.things)[:NAMED] if self.things[name] >= least)
+
+    def of_leaf(self, leaf: Leaf) -> float:
+        """How well a leaf serves it: its best label, and a little for the room that it is in."""
+        own = max((self.things.get(label, 0.0) for label in leaf.labels), default=0.0)
+        return own + ROOM_WEIGHT * self._of_rooms([leaf.region]) if own > 0 else -math.inf
+
+    def of_cell(self, cell: Cell) -> float:
+        """The most that a leaf below can reach."""
+        own = max((self.things.get(label, 0.0) for label in cell.labels), default=0.0)
+        if own <= 0:
+            return -math.inf
+        rooms = max(self.rooms.values(), default=0.0) if cell.is_mixed else self._of_rooms([cell.region])
+        return own + ROOM_WEIGHT * rooms
+
+    def _of_rooms(self, regions: Iterable[Sequence[str]]) -> float:
+        return max((self.rooms.get(room_name(name), 0.0) for region in regions for name in region), default=0.0)
+
+
+def room_name(region: str) -> str:
+    """What kind of room a region's name tells of: "bedroom 2" is a bedroom.
+
+    Example:
+        >>> room_name("bedroom 2"), room_name("floor_0")
+        ('bedroom', 'floor')
+    """
+    return " ".join(re.findall(r"[^\W\d_]+", region.lower()))
+
+
+def needs_of(text: str, space: SpaceTree, affordances: Affordances) -> Needs:
+    """Turn a question that names a use into what serves it, among the things and rooms that the tree knows."""
+    root = space.root
+    rooms = {room_name(name) for cell in space.rooms() for name in cell.region} - {""}
+    things = set() if root is None else set(root.labels)
+    found = affordances.expand(text, things | rooms)
+    return Needs(
+        {name: weight for name, weight in found.items() if name in things},
+        {name: weight for name, weight in found.items() if name in rooms},
+    )
+
+
+def seek(
+    space: SpaceTree, needs: Needs, k: int, width: int | None = 8, visible: Callable[[Leaf], bool] | None = None
+) -> list[tuple[Leaf, float]]:
+    """The leaves that serve a use best, by a beam down the tree.
+
+    Cells promise the most that a leaf below can reach, so that a beam misses a leaf only where more than `width` cells
+    promise as much.
+
+    Example:
+        >>> from placecell.memory.space_tree import SpaceTree
+        >>> space = SpaceTree()
+        >>> for name, room in (("sink", "bathroom"), ("sofa", "living room"), ("mug", "kitchen")):
+        ...     space.upsert(name, (0.0, 0.0, 0.0), labels=(name,), region=(room,))
+        >>> needs = needs_of("somewhere to wash my hands", space, Affordances())
+        >>> [leaf.key for leaf, _ in seek(space, needs, 1)]
+        ['sink']
+    """
+
+    def score(leaf: Leaf) -> float:
+        return needs.of_leaf(leaf) if visible is None or visible(leaf) else -math.inf
+
+    return space.beam(score, needs.of_cell, k, width)
+
+
+def find(space: SpaceTree, query: Query, k: int, affordances: Affordances) -> list[tuple[Leaf, float]]:
+    """The leaves that a question names: by the words of their labels and texts, in the room that it names.
+
+    A leaf scores the share of the subject's words that it holds, other names of its labels included, and with a text
+    encoder half of that and half the cosine of their meanings; out of the room that was named, half of all.
+    """
+    subject = query.subject or query.semantic
+    wanted = {singular(word) for word in content_words(subject)}
+    place = room_name(query.place or "")
+    root = space.root
+    alike = {label: affordances.likeness(subject, label) for label in (() if root is None else root.labels)}
+
+    def of_leaf(leaf: Leaf) -> float:
+        words = {singular(word) for word in leaf.words}
+        own = max(
+            (
+                alike[label] + len(wanted & (words | affordances.words(label))) / max(len(wanted), 1)
+                for label in leaf.labels
+            ),
+            default=0.0,
+        )
+        fits = not place or any(room_name(name) in place for name in leaf.region)
+        return own * (1.0 if fits else 0.5) if own > 0 else -math.inf
+
+    return space.beam(of_leaf, lambda cell: 0.0, k, width=None)
+
+
+def asks_for_places(query: Query) -> bool:
+    """Whether a global question is about where rather than when: "which rooms are there?", "describe the house"."""
+    return _PLACES.search(query.text.lower()) is not None and query.order is None
+
+
+def route_line(query: Query, needs: Needs | None, is_overview: bool, by_place: bool) -> str:
+    """One line that says which way a question goes."""
+    if is_overview:
+        return f"route: global, summaries of {'rooms' if by_place else 'events'}"
+    if query.route == "implicit":
+        sought = ", ".join(needs.best) if needs is not None else ""
+        return f"route: implicit, a beam down the trees{f' for {sought}' if sought else ''}"
+    return "route: explicit, the chunk index"

@@ -1,0 +1,327 @@
+"""Cells of the spatial tree: the compressed trie of the addresses of its leaves, with exact statistics.
+
+A leaf's *address* is its rooms, then the digits of its position in a fixed hierarchy of cells (octants of octants),
+then a hash of its key. A cell is divided exactly when it holds more than `CAPACITY` leaves or leaves of several rooms,
+so that the trie is a function of the leaves in it. Vectors are float16 and summed in float64, where such sums are
+exact: no trace is left of what was taken out.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float16, Float32, Float64
+
+from placecell.memory.records import RecordId
+
+__all__ = ["CAPACITY", "Cell", "Leaf", "Part", "Point", "Region", "grown", "insert", "remove"]
+
+CAPACITY: Final = 8  # leaves of a cell that is not divided
+_QUANTUM_M: Final = 2.0**-6  # side of the smallest cell
+_BITS: Final = 21  # the largest is 2**21 quanta: 32 km
+_SPREAD: Final = np.array([int(f"{i:b}", 8) for i in range(128)], np.int64)  # 7 bits to 7 octal digits
+
+Digit = str | int
+Point = tuple[float, float, float]
+Region = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Leaf:
+    """A thing or a view.
+
+    Attributes:
+        key: What it is known by.
+        vector: Unit length, or None.
+        position_m: World frame, metres; it decides the cell.
+        low_m: Lowest corner of its box.
+        high_m: Highest corner of its box.
+        start_s: When it was first seen.
+        end_s: When it was last seen.
+        labels: Names and exact labels.
+        text: Words about it.
+        region: Where it belongs, outermost first: `("ground floor", "kitchen")`.
+        words: Content words of `text`.
+        sources: Records that show it, the best one first.
+    """
+
+    key: str
+    vector: Float16[np.ndarray, "d"] | None
+    position_m: Point
+    low_m: Point
+    high_m: Point
+    start_s: float
+    end_s: float
+    labels: tuple[str, ...] = ()
+    text: str = ""
+    region: Region = ()
+    words: tuple[str, ...] = ()
+    sources: tuple[RecordId, ...] = ()
+
+    @property
+    def address(self) -> tuple[Digit, ...]:
+        """Digits from the coarsest to the finest; no two leaves share all."""
+        return (*(self.region or ("",)), *_octants(self.position_m), *_hashed(self.key))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a cell holds, in short.
+
+    Attributes:
+        region: Rooms and floors that all of it lies in; () where it spans several.
+        count: Number of leaves.
+        low_m: Lowest corner of all, world frame.
+        high_m: Highest corner.
+        start_s: First time.
+        end_s: Last time.
+        key: The leaf that stands for it.
+        labels: Most frequent labels, with their numbers.
+        words: Most frequent words.
+        text: One line, by the summariser if there is one.
+    """
+
+    region: Region
+    count: int
+    low_m: Point
+    high_m: Point
+    start_s: float
+    end_s: float
+    key: str
+    labels: tuple[tuple[str, int], ...]
+    words: tuple[str, ...]
+    text: str
+
+
+class Cell:
+    """A node of the tree. Read it, do not change it: it is exact, and lives only until the tree changes.
+
+    Attributes:
+        address: Digits that all leaves below share.
+        count: Number of leaves below.
+        num_vectors: How many of them have a vector.
+        low_m: Lowest corner of their boxes.
+        high_m: Highest corner.
+        start_s: First time.
+        end_s: Last time.
+        labels: Number of leaves with each label.
+        words: Number of leaves whose text has each word.
+        children: Cells by their next digit; empty in a cell that is not divided.
+        leaves: Leaves by key; empty in a cell that is divided.
+    """
+
+    __slots__ = (
+        "_total", "_unit", "address", "children", "count", "end_s", "high_m", "labels", "leaves", "low_m",
+        "num_vectors", "part", "start_s", "words",
+    )  # fmt: skip
+
+    def __init__(self, address: tuple[Digit, ...]) -> None:
+        self.address = address
+        self.count = self.num_vectors = 0
+        self.low_m, self.high_m = (math.inf,) * 3, (-math.inf,) * 3
+        self.start_s, self.end_s = math.inf, -math.inf
+        self.labels: Counter[str] = Counter()
+        self.words: Counter[str] = Counter()
+        self.children: dict[Digit, Cell] = {}
+        self.leaves: dict[str, Leaf] = {}
+        self.part: Part | None = None  # None: dirty
+        self._total: Float64[np.ndarray, "d"] | None = None
+        self._unit: Float32[np.ndarray, "d"] | None = None  # None: dirty
+
+    @property
+    def region(self) -> Region:
+        """Rooms and floors that everything below lies in."""
+        named = [digit for digit in self.address if isinstance(digit, str)]
+        return tuple(name for name in named if name)
+
+    @property
+    def total(self) -> Float64[np.ndarray, "d"] | None:
+        """Sum of the vectors below, exact; None if there is none."""
+        if self.children or not self.num_vectors:
+            return self._total
+        rows = [leaf.vector for leaf in self.leaves.values() if leaf.vector is not None]
+        total: Float64[np.ndarray, "d"] = np.sum(rows, axis=0, dtype=np.float64)
+        return total
+
+    @property
+    def centroid(self) -> Float64[np.ndarray, "d"] | None:
+        """Mean of the vectors below, each counted once."""
+        total = self.total
+        return None if total is None else np.asarray(total / self.num_vectors)
+
+    @property
+    def direction(self) -> Float32[np.ndarray, "d"] | None:
+        """Direction of the centroid, unit length."""
+        if self._unit is None and (total := self.total) is not None:
+            self._unit = (total / max(1e-12, float(np.linalg.norm(total)))).astype(np.float32)
+        return self._unit
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it spans several rooms."""
+        return any(isinstance(digit, str) for digit in self.children)
+
+    def ordered(self) -> list[Cell]:
+        """Children, in the order of their digits; rooms by name, first."""
+        return [self.children[digit] for digit in sorted(self.children, key=lambda d: (isinstance(d, int), d))]
+
+    def all_leaves(self) -> Iterator[Leaf]:
+        """Every leaf below, in an order that depends on the leaves only."""
+        yield from (self.leaves[key] for key in sorted(self.leaves))
+        for child in self.ordered():
+            yield from child.all_leaves()
+
+    # --- kept exact by the tree ---------------------------------------------------------------------------------
+
+    def _count(self, leaf: Leaf, sign: int) -> None:
+        """Add or take away what adds up; extents are the caller's."""
+        self.part = self._unit = None
+        self.count += sign
+        for counts, names in ((self.labels, leaf.labels), (self.words, leaf.words)):
+            for name in names:
+                counts[name] += sign
+                if not counts[name]:
+                    del counts[name]
+        if leaf.vector is not None:
+            self.num_vectors += sign
+            if self.children:
+                if self._total is None:
+                    self._total = np.zeros(len(leaf.vector))
+                self._total += leaf.vector if sign > 0 else -leaf.vector
+                if not self.num_vectors:
+                    self._total = None
+
+    def _reach(self, other: Leaf | Cell) -> None:
+        self.low_m = _corner(min, self.low_m, other.low_m)
+        self.high_m = _corner(max, self.high_m, other.high_m)
+        self.start_s, self.end_s = min(self.start_s, other.start_s), max(self.end_s, other.end_s)
+
+    def _measure(self) -> None:
+        """Extents anew, from what is right below."""
+        self.low_m, self.high_m = (math.inf,) * 3, (-math.inf,) * 3
+        self.start_s, self.end_s = math.inf, -math.inf
+        for below in (*self.children.values(), *self.leaves.values()):
+            self._reach(below)
+
+
+# --- the trie --------------------------------------------------------------------------------------------------------
+
+
+def insert(cell: Cell, leaf: Leaf, address: tuple[Digit, ...]) -> Cell:
+    """The cell with one leaf more; along one path, which is changed."""
+    shared = _common(cell.address, address)
+    if shared < len(cell.address):  # it lies beside the cell
+        are_apart = isinstance(address[shared], str) or isinstance(cell.address[shared], str)
+        if cell.leaves and cell.count < CAPACITY and not are_apart:
+            cell.address = address[:shared]
+            _take(cell, leaf)
+            return cell
+        parent = Cell(address[:shared])
+        beside = grown([leaf])
+        parent.children = {cell.address[shared]: cell, address[shared]: beside}
+        _sum_up(parent)
+        return parent
+    if cell.children:
+        cell._count(leaf, 1)
+        cell._reach(leaf)
+        below = cell.children.get(address[shared])
+        cell.children[address[shared]] = grown([leaf]) if below is None else insert(below, leaf, address)
+        return cell
+    if cell.count < CAPACITY and not isinstance(address[shared], str):
+        _take(cell, leaf)
+        return cell
+    return grown([*cell.leaves.values(), leaf])
+
+
+def _take(cell: Cell, leaf: Leaf) -> None:
+    cell.leaves[leaf.key] = leaf
+    cell._count(leaf, 1)
+    cell._reach(leaf)
+
+
+def remove(cell: Cell, leaf: Leaf, address: tuple[Digit, ...]) -> Cell | None:
+    """The cell without a leaf that is in it, None if none is left; along one path, which is changed."""
+    if not cell.children:
+        del cell.leaves[leaf.key]
+        return grown(list(cell.leaves.values())) if cell.leaves else None
+    digit = address[len(cell.address)]
+    below = remove(cell.children[digit], leaf, address)
+    if below is None:
+        del cell.children[digit]
+        if len(cell.children) == 1:
+            return next(iter(cell.children.values()))
+    else:
+        cell.children[digit] = below
+    if cell.count - 1 <= CAPACITY and not cell.is_mixed:
+        return grown(list(cell.all_leaves()))
+    cell._count(leaf, -1)
+    cell._measure()
+    return cell
+
+
+def grown(leaves: Sequence[Leaf]) -> Cell:
+    """The cell of these leaves, divided where it must be."""
+    addresses = [leaf.address for leaf in leaves]
+    shared = min(_common(addresses[0], address) for address in addresses)
+    cell = Cell(addresses[0][:shared])
+    groups: dict[Digit, list[Leaf]] = {}
+    if len(leaves) > 1:
+        for leaf, address in zip(leaves, addresses, strict=True):
+            groups.setdefault(address[shared], []).append(leaf)
+    if len(leaves) <= CAPACITY and not any(isinstance(digit, str) for digit in groups):
+        for leaf in leaves:
+            _take(cell, leaf)
+    else:
+        cell.children = {digit: grown(group) for digit, group in groups.items()}
+        _sum_up(cell)
+    return cell
+
+
+def _sum_up(cell: Cell) -> None:
+    """Statistics of a divided cell from those of its children."""
+    for child in cell.children.values():
+        cell.count += child.count
+        cell.num_vectors += child.num_vectors
+        cell.labels.update(child.labels)
+        cell.words.update(child.words)
+        total = child.total
+        if total is not None:
+            cell._total = total.copy() if cell._total is None else cell._total + total
+        cell._reach(child)
+
+
+def _common(first: tuple[Digit, ...], second: tuple[Digit, ...]) -> int:
+    length = 0
+    for a, b in zip(first, second, strict=False):
+        if a != b:
+            break
+        length += 1
+    return length
+
+
+def _octants(position_m: Point) -> list[int]:
+    """Digits 0 to 7 of the nested octants that hold a point; what lies beyond the largest cell counts to its edge."""
+    half = 1 << (_BITS - 1)
+    code = 0
+    for axis, value in enumerate(position_m):
+        n = min(max(math.floor(value / _QUANTUM_M) + half, 0), 2 * half - 1)
+        spread = int(_SPREAD[n & 127]) | int(_SPREAD[n >> 7 & 127]) << 21 | int(_SPREAD[n >> 14]) << 42
+        code |= spread << axis
+    return [code >> shift & 7 for shift in range(3 * (_BITS - 1), -1, -3)]
+
+
+def _hashed(key: str) -> list[int]:
+    """Digits that part leaves of one place, and one that no other key has."""
+    raw = key.encode()
+    code = zlib.crc32(raw)
+    return [*(code >> shift & 7 for shift in range(27, -1, -3)), int.from_bytes(b"\1" + raw)]
+
+
+def _corner(choose: Callable[[float, float], float], a: Sequence[float], b: Sequence[float]) -> Point:
+    return choose(a[0], b[0]), choose(a[1], b[1]), choose(a[2], b[2])
