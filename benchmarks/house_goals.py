@@ -212,12 +212,17 @@ class PointDistances:
             return np.full(len(points), math.inf)
         return np.asarray(self._field[0][self._graph.numbers(points)])
 
+    def nearest(self, point: np.ndarray | Sequence[float]) -> Float64[np.ndarray, "3"] | None:
+        """The nearest of the points, by the grid; None where there is no way."""
+        if self._field is None:
+            return None
+        where = int(self._field[1][self._graph.numbers(np.asarray(point, float)[None])[0]])
+        return None if where < 0 else self.points[where]
+
     def __call__(self, point: np.ndarray | Sequence[float]) -> float:
         """Metres from a point of the floor; infinite where there is no way."""
-        if self._field is None:
-            return math.inf
-        where = int(self._field[1][self._graph.numbers(np.asarray(point, float)[None])[0]])
-        return math.inf if where < 0 else self._graph.finder.geodesic_distance(point, self.points[where])
+        goal = self.nearest(point)
+        return math.inf if goal is None else self._graph.finder.geodesic_distance(point, goal)
 
 
 def draw_goals(
