@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 __all__ = ["BENCHMARKS", "Verb", "build_parser"]
 
-BENCHMARKS = ("recall", "ingest", "localise", "write", "decode", "startup")
+BENCHMARKS = ("recall", "ingest", "localise", "write", "decode", "startup", "regions")
 Verb = Callable[[argparse.Namespace], int]
 
 
