@@ -15,10 +15,11 @@ from placecell.geometry import Camera
 from placecell.memory.records import RecordId
 from placecell.pathfinder import CELL_M, PathFinder
 
-__all__ = ["Border", "Frontier", "View", "borders", "glimpse_of", "match"]
+__all__ = ["BEHIND_M", "Border", "Frontier", "View", "borders", "glimpse_of", "match"]
 
 MIN_SIZE_M: Final = 0.2
 MIN_UNKNOWN_M2: Final = 0.1  # smaller holes are specks that no scan happened to hit
+BEHIND_M: Final = 2.5  # so far behind a frontier the unknown counts as its own
 SPLIT_M: Final = 2.0
 _SAME_M: Final = 1.0  # a frontier may move so far between two looks and keep its name
 _TALL_M: Final = 1.8  # height of the box in the glimpse
@@ -147,7 +148,7 @@ def _split(cells: np.ndarray) -> list[np.ndarray]:
 def _border(cells: np.ndarray, unknown: Bool[np.ndarray, "rows columns"], spots: np.ndarray) -> Border:
     centre = cells.mean(axis=0)
     middle = cells[((cells - centre) ** 2).sum(axis=1).argmin()]
-    reach = round(2.5 / CELL_M)
+    reach = round(BEHIND_M / CELL_M)
     low = np.maximum(middle - reach, 0)
     window = unknown[low[0] : middle[0] + reach + 1, low[1] : middle[1] + reach + 1]
     behind = np.argwhere(window) + low

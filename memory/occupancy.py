@@ -19,14 +19,16 @@ from placecell.geometry import Camera
 from placecell.pathfinder import CELL_M
 from placecell.perception.scan import Scan
 
-__all__ = ["BLOCK_TOP_M", "MAX_CELLS", "Grid", "Sweep", "floor_areas", "sweep"]
+__all__ = ["BLOCK_TOP_M", "MAX_CELLS", "WALL_M", "Grid", "Sweep", "floor_areas", "sweep"]
 
 BLOCK_TOP_M: Final = 1.5  # what hangs higher is walked under
+WALL_M: Final = (1.6, 1.95)  # heights at which there is little but walls, and doors are open
 FREE_RANGE_M: Final = 5.0
 BLOCK_RANGE_M: Final = 6.0
 MAX_CELLS: Final = 4096  # of a grid's side (205 m); a pose that would need more is taken for an error
 _TOLERANCE_M, _TOLERANCE_SHARE = 0.05, 0.01  # how far a floor sample may lie off the floor, and more with distance
 _PUSH_M: Final = CELL_M / 2  # behind a surface: the cell whose middle lies inside the thing is the blocked one
+_BEND: Final = 0.01  # inverse depth of three neighbours on a plane is that close to a line
 _GAP_M: Final = 1.0  # neighbouring samples further apart are not joined
 _BODY_M, _REACH_M = 0.15, 0.25  # around a camera: certainly, probably free
 _BLIND_M: Final = 3.0  # floor below the picture, in front of the first floor that is seen
@@ -44,6 +46,7 @@ class Sweep:
         column: First column of the window.
         clear: Floor was seen here.
         blocked: Something stands, or there is no floor here.
+        wall: Something is as high as walls are.
         assumed: Floor too near below the camera to be in the picture.
         quality: How well the picture shows a clear cell, 0 to 1.
     """
@@ -52,6 +55,7 @@ class Sweep:
     column: int
     clear: np.ndarray
     blocked: np.ndarray
+    wall: np.ndarray
     assumed: np.ndarray
     quality: np.ndarray
 
@@ -97,9 +101,11 @@ def sweep(scan: Scan, pose: Float64[np.ndarray, "4 4"], floor_m: float) -> Sweep
     tolerance = _TOLERANCE_M + _TOLERANCE_SHARE * depth
     with np.errstate(invalid="ignore"):
         is_floor = np.abs(height) <= tolerance
-        is_block = (height > tolerance) & (height < BLOCK_TOP_M) & (depth < BLOCK_RANGE_M)
+        is_block = (height > tolerance) & (height < WALL_M[1]) & (depth < BLOCK_RANGE_M)
         is_void = (height < -2 * tolerance) & (depth < 2 * BLOCK_RANGE_M)
     hits = _surface(points, depth, is_block)
+    high = hits[:, 1] + (camera_m[1] - floor_m)
+    hits = hits[:, [0, 2]]
     blind = _blind_fans(points, is_floor)
 
     # The window: everything that was hit, seen or assumed, and the body.
@@ -117,14 +123,17 @@ def sweep(scan: Scan, pose: Float64[np.ndarray, "4 4"], floor_m: float) -> Sweep
     blocked = void
     at = np.floor((hits + camera_m[[0, 2]]) / CELL_M).astype(int) - (column, row)
     inside = (at >= 0).all(axis=1) & (at[:, 0] < columns) & (at[:, 1] < rows)
-    blocked[at[inside, 1], at[inside, 0]] = True
+    low = inside & (high < BLOCK_TOP_M)
+    blocked[at[low, 1], at[low, 0]] = True
+    wall, tall = np.zeros_like(blocked), inside & (high > WALL_M[0])
+    wall[at[tall, 1], at[tall, 0]] = True
     assumed = (distance2 < _REACH_M**2).astype(np.uint8)
     for fan in blind:
         corners = np.concatenate([[[0.0, 0.0]], fan]) + camera_m[[0, 2]]
         cv2.fillPoly(
             assumed, [np.rint((corners / CELL_M - (column + 0.5, row + 0.5)) * 16).astype(np.int32)], 1, shift=4
         )
-    return Sweep(row, column, clear & ~blocked, blocked, assumed > 0, quality)
+    return Sweep(row, column, clear & ~blocked, blocked, wall, assumed > 0, quality)
 
 
 def _seen_cells(
@@ -167,38 +176,35 @@ def _seen_cells(
 def _all_four(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h-1 w-1"]:
     if min(mask.shape) < 2:
         return np.broadcast_to(mask.all(), (max(mask.shape[0] - 1, 1), max(mask.shape[1] - 1, 1)))
-    return mask[:-1, :-1] & mask[1:, :-1] & mask[:-1, 1:] & mask[1:, 1:]
+    return np.asarray(mask[:-1, :-1] & mask[1:, :-1] & mask[:-1, 1:] & mask[1:, 1:])
 
 
 def _surface(
     points: Float32[np.ndarray, "h w 3"], depth: Float32[np.ndarray, "h w"], is_block: Bool[np.ndarray, "h w"]
-) -> Float64[np.ndarray, "n 2"]:
-    """Points (x, z) of what blocks, relative to the camera; joined up where samples lie on one plane."""
-    flat = points[..., [0, 2]]
+) -> Float32[np.ndarray, "n 3"]:
+    """Points of what blocks, relative to the camera; joined up where samples lie on one plane."""
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse = 1 / depth
-        flat = flat + _behind(flat, inverse)
-        found = [flat[is_block].astype(np.float64)]
+        inside = points.copy()
+        inside[..., [0, 2]] += _behind(points[..., [0, 2]], inverse)
+        found = [inside[is_block]]
         for axis in (0, 1):
             if depth.shape[axis] < 3:
                 continue
             a, b, c = (_part(inverse, axis, i, i - 2) for i in range(3))
-            bend = np.abs(a - 2 * b + c) < 0.01 * b
             is_plane = np.zeros(depth.shape, bool)
-            _part(is_plane, axis, 1, -1)[...] = bend
-            first, second = (slice(None, -1), slice(1, None)) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
-            joined = is_block[first] & is_block[second] & (is_plane[first] | is_plane[second])
-            p, q = flat[first][joined], flat[second][joined]
-            gap = np.hypot(*(q - p).T)
+            _part(is_plane, axis, 1, -1)[...] = np.abs(a - 2 * b + c) < _BEND * b
+            joined = _part(is_block, axis, 0, -1) & _part(is_block, axis, 1, 0)
+            joined &= _part(is_plane, axis, 0, -1) | _part(is_plane, axis, 1, 0)
+            p, q = _part(inside, axis, 0, -1)[joined], _part(inside, axis, 1, 0)[joined]
+            gap = np.hypot(q[:, 0] - p[:, 0], q[:, 2] - p[:, 2])
             wide = (gap > CELL_M * 0.8) & (gap < _GAP_M)
-            p, q = p[wide].astype(np.float64), q[wide].astype(np.float64)
+            p, q = p[wide], q[wide]
             count = np.ceil(gap[wide] / (CELL_M * 0.8)).astype(int) - 1
-            total = int(count.sum())
-            if total:
-                number = np.repeat(np.arange(len(count)), count)
-                part = np.arange(total) - np.repeat(np.cumsum(count) - count, count) + 1
-                share = part / (count[number] + 1)
-                found.append(p[number] + share[:, None] * (q - p)[number])
+            number = np.repeat(np.arange(len(count)), count)
+            part = np.arange(len(number)) - np.repeat(np.cumsum(count) - count, count) + 1
+            share = (part / (count[number] + 1)).astype(np.float32)
+            found.append(p[number] + share[:, None] * (q - p)[number])
     return np.concatenate(found)
 
 
@@ -208,11 +214,11 @@ def _behind(flat: Float32[np.ndarray, "h w 2"], inverse: Float32[np.ndarray, "h 
     if flat.shape[1] > 2:
         along = flat[:, 2:] - flat[:, :-2]
         length = np.hypot(along[..., 0], along[..., 1])
-        across = np.stack([along[..., 1], -along[..., 0]], axis=-1) / length[..., None]
-        across *= np.sign((across * flat[:, 1:-1]).sum(axis=-1))[..., None]
         bend = np.abs(inverse[:, 2:] - 2 * inverse[:, 1:-1] + inverse[:, :-2])
-        is_plane = (bend < 0.01 * inverse[:, 1:-1]) & (length > 1e-6)
-        step[:, 1:-1][is_plane] = across[is_plane]
+        is_plane = (bend < _BEND * inverse[:, 1:-1]) & (length > 1e-6)
+        along, here = along[is_plane], flat[:, 1:-1][is_plane]
+        side = np.sign(along[:, 1] * here[:, 0] - along[:, 0] * here[:, 1]) / length[is_plane]
+        step[:, 1:-1][is_plane] = np.stack([along[:, 1] * side, -along[:, 0] * side], axis=-1)
     return np.asarray(step * np.float32(_PUSH_M))
 
 
@@ -241,6 +247,7 @@ class Grid:
     def __init__(self) -> None:
         self.row = self.column = 0
         self.score: Int16[np.ndarray, "rows columns"] = np.zeros((0, 0), np.int16)
+        self.wall: Int16[np.ndarray, "rows columns"] = np.zeros((0, 0), np.int16)
         self.assumed: Bool[np.ndarray, "rows columns"] = np.zeros((0, 0), bool)
         self.first_s = np.zeros((0, 0), np.float32)  # first seen, infinite if never
         self.last_s = np.zeros((0, 0), np.float32)  # last seen, minus infinite if never
@@ -264,6 +271,8 @@ class Grid:
         seen = part.clear | part.blocked
         score = self.score[at] + _HIT * part.blocked.astype(np.int16) + _CLEAR * part.clear.astype(np.int16)
         self.score[at] = np.clip(score, _LOW, _HIGH)
+        tall = self.wall[at] + _HIT * part.wall.astype(np.int16) + _CLEAR * part.clear.astype(np.int16)
+        self.wall[at] = np.clip(tall, _LOW, _HIGH)
         self.assumed[at] |= part.assumed
         self.last_s[at][seen] = stamp_s
         fresh = seen & np.isinf(self.first_s[at])
@@ -289,6 +298,7 @@ class Grid:
             return True
         for name, empty in (
             ("score", 0),
+            ("wall", 0),
             ("assumed", False),
             ("first_s", np.inf),
             ("last_s", -np.inf),

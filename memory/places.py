@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from placecell.geometry import check_pose
-from placecell.memory.frontiers import Frontier, View, borders, glimpse_of, match
+from placecell.memory.floor_plan import FloorPlan, RoomBook, floor_of, place_graph
+from placecell.memory.frontiers import BEHIND_M, Frontier, View, borders, glimpse_of, match
 from placecell.memory.occupancy import Grid, floor_areas, sweep
 from placecell.memory.records import Record, RecordId
+from placecell.memory.room_names import Namer
+from placecell.memory.rooms import Door, Room
 from placecell.pathfinder import CELL_M, PathFinder
 from placecell.perception.scan import Scan
 
-__all__ = ["Floor", "Frontier", "Places"]
+if TYPE_CHECKING:
+    import networkx
+
+    from placecell.memory.object_states import SceneObject
+
+__all__ = ["Door", "Floor", "Frontier", "Places", "Room"]
 
 BIN_M: Final = 0.02  # of the histogram of heights
 STOREY_M: Final = 1.2  # a camera that rose or sank by more, with floor below it, is on another floor
@@ -38,6 +48,7 @@ class Floor:
         origin_m: World (x, z) of the corner of cell (0, 0).
         free: Nothing stands here.
         occupied: Something stands here, or there is no floor.
+        wall: Something here is as high as walls are.
         cell_m: Side of a cell.
     """
 
@@ -46,6 +57,7 @@ class Floor:
     origin_m: tuple[float, float]
     free: Bool[np.ndarray, "rows columns"]
     occupied: Bool[np.ndarray, "rows columns"]
+    wall: Bool[np.ndarray, "rows columns"]
     cell_m: float = CELL_M
 
     def cell(self, x: float, z: float) -> tuple[int, int]:
@@ -68,6 +80,7 @@ class _Storey:
     areas: dict[int, tuple[float, float]] = field(default_factory=dict)  # per bin of height: area, and area x height
     early: list[tuple[Scan, np.ndarray, float, int]] = field(default_factory=list)
     is_settled: bool = False
+    views: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -120,7 +133,9 @@ class Places:
         self._finders: OrderedDict[tuple[int, int, float, bool], PathFinder] = OrderedDict()
         self._seen: tuple[int, float, list[Frontier]] = (-1, 0.0, [])
         self._next_id = 0
-        self._stairs: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._plans: tuple[int, list[FloorPlan]] = (-1, [])
+        self._book = RoomBook()
+        self._stairs: list[tuple[_Storey, _Storey, np.ndarray, np.ndarray]] = []
 
     # --- folding ---------------------------------------------------------------------------------------------------
 
@@ -139,11 +154,12 @@ class Places:
             walker.on, walker.left_m = None, None  # carried, or lost: no stairs lead here
         if storey is not None:
             if walker.on is not None and walker.on is not storey and walker.left_m is not None:
-                self._stairs[(record.agent_id, record.seq)] = (walker.left_m, pose[:3, 3].copy())
+                self._stairs.append((walker.on, storey, walker.left_m, pose[:3, 3].copy()))
             number = len(self._views)
             self._views.append(View(record.record_id, pose, scan.camera))
             if not self._learn(storey, scan, pose, record.stamp_s, number):
                 return
+            storey.views.append(number)
             walker.on, walker.left_m = storey, pose[:3, 3].copy()
         walker.position_m, walker.stamp_s = pose[:3, 3].copy(), record.stamp_s
         self.version += 1
@@ -298,6 +314,81 @@ class Places:
         best = np.argsort(-weights, kind="stable")[:8]
         return glimpse_of(points, direction_rad, [self._views[int(values[i])] for i in best], weights[best].tolist())
 
+    # --- rooms -------------------------------------------------------------------------------------------------------
+
+    def rooms(self, objects: Iterable[SceneObject] = (), namer: Namer | None = None) -> list[Room]:
+        """Rooms of all floors, named by what is in them.
+
+        Args:
+            objects: Things, for example `ObjectMap.objects()`.
+            namer: Names rooms by the pictures taken in them, see `placecell.memory.room_names.view_namer`.
+        """
+        floors = self.floors
+        on: dict[int | None, list[SceneObject]] = {}
+        for thing in objects:
+            on.setdefault(floor_of(floors, thing), []).append(thing)
+        found = []
+        for plan, level in zip(self._all_plans(), self._all_levels(), strict=True):
+            views = [] if namer is None else [self._views[i] for storey in level.storeys for i in storey.views]
+            found += plan.rooms(on.get(plan.floor.number, ()), views, namer)
+        return found
+
+    def doors(self) -> list[Door]:
+        """Passages between rooms."""
+        return [door for plan in self._all_plans() for door in plan.doors]
+
+    def room_at(
+        self, position_m: Sequence[float] | np.ndarray, objects: Iterable[SceneObject] = (), namer: Namer | None = None
+    ) -> Room | None:
+        """The room that holds a point, or is within half a metre of it; None where there is none."""
+        x, y, z = (float(v) for v in position_m)
+        floors = [floor for floor in self.floors if floor.height_m - 0.3 <= y]
+        if not floors:
+            return None
+        plan = self._all_plans()[floors[-1].number]
+        number = plan.room_number(x, z)
+        if not number:
+            return None
+        return next(room for room in self.rooms(objects, namer) if room.room_id == plan.room_id(number))
+
+    def graph(self, objects: Iterable[SceneObject] = (), namer: Namer | None = None) -> networkx.Graph[str]:
+        """Floors, rooms, doors, things and frontiers, tied together; see `place_graph`."""
+        things = {thing.object_id: thing for thing in objects}
+        plans, frontiers = self._all_plans(), self.frontiers()
+        room_of = {}
+        for frontier in frontiers:
+            plan = plans[frontier.floor]
+            number = plan.room_number(float(frontier.middle_m[0]), float(frontier.middle_m[2]))
+            if number:
+                room_of[frontier.frontier_id] = plan.room_id(number)
+        number_of = {id(storey): level.floor.number for level in self._all_levels() for storey in level.storeys}
+        stairs = [
+            (number_of[id(a)], number_of[id(b)], start, end)
+            for a, b, start, end in self._stairs
+            if id(a) in number_of and id(b) in number_of
+        ]
+        rooms = self.rooms(things.values(), namer)
+        return place_graph(self.floors, rooms, self.doors(), things, frontiers, room_of, stairs)
+
+    def seen_share(self, agent_radius_m: float = 0.18) -> float:
+        """Known floor as a share of itself and of what may lie within 2.5 m behind frontiers; 0 for an empty map."""
+        known = possible = 0.0
+        for floor in self.floors:
+            near = np.zeros(floor.free.shape, np.uint8)
+            for frontier in self.frontiers(agent_radius_m):
+                if frontier.floor == floor.number:
+                    row, column = floor.cell(float(frontier.middle_m[0]), float(frontier.middle_m[2]))
+                    cv2.circle(near, (column, row), round(BEHIND_M / CELL_M), 1, -1)
+            unknown = self.pathfinder(agent_radius_m, floor.number, optimistic=True).navigable & ~floor.free
+            known += float(floor.free.sum())
+            possible += float((unknown & (near > 0)).sum())
+        return known / (known + possible) if known else 0.0
+
+    def _all_plans(self) -> list[FloorPlan]:
+        if self._plans[0] != self.version:
+            self._plans = self.version, [FloorPlan(floor, self._book) for floor in self.floors]
+        return self._plans[1]
+
 
 def _lowest_level(areas: dict[int, tuple[float, float]]) -> float | None:
     """Height of the lowest level surface of note; None before enough is seen."""
@@ -328,7 +419,8 @@ def _merged(number: int, storeys: list[_Storey]) -> _Level:
     )
     if len(grids) == 1:
         grid = grids[0]
-        score, assumed, first_s, view, quality = grid.score, grid.assumed, grid.first_s, grid.view, grid.quality
+        score, wall, assumed = grid.score, grid.wall, grid.assumed
+        first_s, view, quality = grid.first_s, grid.view, grid.quality
     else:
         newest = np.full(shape, -np.inf, np.float32)
         places = [
@@ -340,15 +432,17 @@ def _merged(number: int, storeys: list[_Storey]) -> _Level:
         ]
         for grid, at in zip(grids, places, strict=True):
             np.maximum(newest[at], grid.last_s, out=newest[at])
-        score, assumed = np.zeros(shape, np.int16), np.zeros(shape, bool)
+        score, wall, assumed = np.zeros(shape, np.int16), np.zeros(shape, np.int16), np.zeros(shape, bool)
         first_s, view = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int32)
         quality = np.zeros(shape, np.float32)
         for grid, at in zip(grids, places, strict=True):
-            score[at] += np.where(grid.last_s >= newest[at] - np.float32(_FRESH_S), grid.score, 0)
+            is_fresh = grid.last_s >= newest[at] - np.float32(_FRESH_S)
+            score[at] += np.where(is_fresh, grid.score, 0)
+            wall[at] += grid.wall
             assumed[at] |= grid.assumed
             np.minimum(first_s[at], grid.first_s, out=first_s[at])
             better = grid.quality > quality[at]
             view[at][better], quality[at][better] = grid.view[better], grid.quality[better]
     free = (score < 0) | (assumed & (score == 0))
-    floor = Floor(number, float(np.mean(heights)), (column * CELL_M, row * CELL_M), free, score > 0)
+    floor = Floor(number, float(np.mean(heights)), (column * CELL_M, row * CELL_M), free, score > 0, wall > 0)
     return _Level(floor, first_s, view, quality, tuple(storeys))
