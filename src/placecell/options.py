@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 __all__ = ["BENCHMARKS", "Verb", "build_parser"]
 
-BENCHMARKS = ("recall", "ingest", "localise", "write", "decode", "startup", "regions")
+BENCHMARKS = ("recall", "ingest", "localise", "write", "decode", "startup", "regions", "forest")
 Verb = Callable[[argparse.Namespace], int]
 
 
@@ -86,6 +86,20 @@ def build_parser(verbs: Mapping[str, Verb], version: str) -> argparse.ArgumentPa
             actions,
         )
     )
+    _explore(
+        verb(
+            "explore",
+            "explore houses never seen, and compare with nearest frontier, a random walk and a traveller with a map",
+            "explore --houses 20 --output runs/explore",
+        )
+    )
+    _navigate(
+        verb(
+            "navigate",
+            "find goals by category, description and picture, one after the other in one house, with and without memory",
+            "navigate --houses 20 --absent 1 --output runs/navigate --resume",
+        )
+    )
     _bench(verb("bench", "run a benchmark with its peers in one call", "bench recall --rows 100000 --json"))
     return parser
 
@@ -140,6 +154,46 @@ def _encoder_export(parser: argparse.ArgumentParser) -> None:
     weights.add_argument("--pretrained", metavar="TAG", help="an open_clip tag, e.g. laion2b_s34b_b79k")
     weights.add_argument("--checkpoint", type=Path, metavar="FILE", help="a local checkpoint")
     parser.add_argument("--int8", action="store_true", help="quantise the matrix products to int8")
+    _json(parser)
+
+
+def _explore(parser: argparse.ArgumentParser) -> None:
+    _experiment(parser, Path("runs/explore"), "ours nearest random traveller", "starts in every house")
+    parser.add_argument("--max-steps", type=_count, default=1500, metavar="N", help="give up after (default 1500)")
+
+
+def _navigate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    _experiment(
+        parser, Path("runs/navigate"), "ours forgetful nearest random oracle", "sequences of goals in every house"
+    )
+    add("--detector", choices=("regions", "masks"), default="regions", help="what finds things (masks are privileged)")
+    add("--goals", type=_count, metavar="N", help="goals in a sequence (default: 5 to 10)")
+    add("--absent", type=_whole, default=0, metavar="N", help="and so many that the house has not got (default 0)")
+    add("--max-steps", type=_count, default=500, metavar="N", help="actions per goal (default 500)")
+    add("--lifetime", type=_count, metavar="STEPS", help="instead live so long in one house; print cost over time")
+    add(
+        "--max-bytes",
+        type=_size,
+        default=64 << 20,
+        metavar="N",
+        help="with --lifetime: cap on the memory (default 64M)",
+    )
+
+
+def _experiment(parser: argparse.ArgumentParser, output: Path, planners: str, episodes: str) -> None:
+    """What every experiment in houses takes."""
+    names = tuple(planners.split())
+    add = parser.add_argument
+    add("--houses", type=_count, default=2, metavar="N", help="how many houses (default 2)")
+    add("--first-house", type=_whole, default=2_000_000, metavar="SEED", help="seed of the first (default 2000000)")
+    add("--episodes", type=_count, default=1, metavar="N", help=f"{episodes} (default 1)")
+    add("--planners", nargs="+", choices=names, default=names, metavar="NAME", help=f"of {planners} (default all)")
+    add("--seed", type=_whole, default=0, help="draws the episodes (default 0)")
+    add("--output", type=Path, default=output, metavar="DIR", help=f"episodes and report (default {output})")
+    add("--resume", action="store_true", help="go on in a folder that holds episodes")
+    add("--workers", type=_count, default=1, metavar="N", help="processes (default 1)")
+    add("--video", action="store_true", help="film every episode, with the map and the memory, into OUTPUT/videos")
     _json(parser)
 
 
@@ -211,6 +265,12 @@ def _words(text: str) -> str:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, got {text!r}")
     return int(text)
 
 
