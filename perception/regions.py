@@ -111,11 +111,11 @@ class RegionDetector:
         transform = grid.world_from_heading
         points = grid.points.astype(np.float64) @ transform[:3, :3].T + transform[:3, 3]
         found: dict[int, Detection] = {}
-        for number in np.flatnonzero(regions.confidence >= self._min_confidence) + 1:
+        for number in (np.flatnonzero(regions.confidence >= self._min_confidence) + 1).tolist():
             chance = float(regions.confidence[number - 1])
             thing = lift(regions.labels == number, points, confidence=chance, min_points=_MIN_CELLS)
             if thing is not None:
-                found[int(number)] = replace(thing, num_px=round(thing.num_px * scale))
+                found[number] = replace(thing, num_px=round(thing.num_px * scale))
         shown = list(found)[: self._max_described]
         size = np.tile((rgb.shape[1], rgb.shape[0]), 2)
         vectors, labels = self._namer(rgb, [(np.array(found[number].box) * size).tolist() for number in shown])
