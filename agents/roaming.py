@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from jaxtyping import Float64
 
 from placecell.agents.planner import LEFT, Experience, Sensed
 from placecell.agents.walking import Walker, turn_towards
@@ -75,17 +76,23 @@ class Roamer:
             self._finder = self.walker.patched(known_ways(self.places, self._radius_m))
         return self._finder
 
-    def metres_to(self, point: Sequence[float] | np.ndarray) -> float:
-        """Way from the agent to a point (the nearest cell where it can stand within 0.5 m); infinite if there is none."""
-        assert self._sensed is not None
+    @property
+    def field(self) -> Float64[np.ndarray, "rows columns"]:
+        """Way from the agent to every cell of `finder`, metres; infinite where none leads."""
         if self._field is None:
+            assert self._sensed is not None
             self._field = self.finder.distance_field(self._sensed.position_m)
+        return self._field
+
+    def metres_to(self, point: Sequence[float] | np.ndarray) -> float:
+        """Way to a point (to the nearest cell within 0.5 m where the agent can stand); infinite if there is none."""
+        field = self.field
         row, column = self.finder.cell(float(point[0]), float(point[2]))
-        rows, columns = self._field.shape
-        if 0 <= row < rows and 0 <= column < columns and math.isfinite(self._field[row, column]):
-            return float(self._field[row, column])
+        rows, columns = field.shape
+        if 0 <= row < rows and 0 <= column < columns and math.isfinite(field[row, column]):
+            return float(field[row, column])
         r0, c0 = max(row - 10, 0), max(column - 10, 0)
-        near = self._field[r0 : max(row + 11, 0), c0 : max(column + 11, 0)]
+        near = field[r0 : max(row + 11, 0), c0 : max(column + 11, 0)]
         if not near.size or not np.isfinite(near).any():
             return math.inf
         r, c = np.indices(near.shape)

@@ -1,0 +1,361 @@
+"""Look for a goal: first where the memory knows of something like it, then where what was seen speaks for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from placecell.agents.matching import Matcher
+from placecell.agents.planner import LEFT, LOOK_DOWN, LOOK_UP, STOP, Decision, Experience, Sensed
+from placecell.agents.roaming import Reach, Roamer
+from placecell.agents.values import Glance, ValueMap
+from placecell.memory.records import RecordId
+
+if TYPE_CHECKING:
+    from placecell.agents.goals import Goal
+    from placecell.memory.memory import Memory
+    from placecell.memory.object_states import SceneObject
+
+__all__ = ["Candidate", "Navigator", "NavigatorConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class NavigatorConfig:
+    """How a navigator decides.
+
+    Args:
+        go: Chance to be the goal from which a thing is gone to at once.
+        maybe: Chance from which a thing is worth a look when it is not far.
+        stop: Chance that a thing must have, seen from near, to be taken for the goal.
+        settle: Chance that is good enough once nothing is left to explore.
+        value_weight: What the value map adds to a frontier's worth.
+        patrol_m: Floor that no view was taken from within this distance is visited before a goal is refused.
+        looks_around: Whether to turn once around where a goal begins in unknown surroundings.
+        is_nearest: Whether the next frontier is simply the nearest one.
+    """
+
+    go: float = 0.45
+    maybe: float = 0.15
+    stop: float = 0.35
+    settle: float = 0.12
+    value_weight: float = 2.0
+    patrol_m: float = 2.0
+    looks_around: bool = True
+    is_nearest: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A thing that may be the goal."""
+
+    thing: SceneObject
+    chance: float
+    metres: float
+
+
+class Navigator:
+    """Goes to what the memory takes for the goal, else explores where its value map is highest.
+
+    Args:
+        config: How it decides.
+        name: For tables.
+        is_forgetful: Whether it is to be given an empty memory for every goal.
+    """
+
+    is_privileged = False
+
+    def __init__(self, config: NavigatorConfig | None = None, name: str = "memory", is_forgetful: bool = False) -> None:
+        self.config, self.name, self.is_forgetful = config or NavigatorConfig(), name, is_forgetful
+        self._memory: Memory | None = None
+        self._glances: list[Glance] = []
+        self._looked: dict[tuple[int, int], int] = {}
+        self._seq: dict[str, int] = {}
+
+    def reset(self, goal: Goal | None, experience: Experience) -> None:
+        """Begin to look for a goal.
+
+        Raises:
+            ValueError: If there is no goal: exploring is `Explorer`'s.
+        """
+        if goal is None:
+            raise ValueError("a navigator needs a goal; to explore, use Explorer")
+        if experience.memory is not self._memory:
+            self._memory, self._glances, self._looked, self._seq = experience.memory, [], {}, {}
+        self.goal, self._experience, self._roamer = goal, experience, Roamer(experience)
+        self.matcher = Matcher(goal, experience.memory.encoder)
+        self.values = ValueMap()
+        self._painted = 0
+        self._target: SceneObject | None = None
+        self._stand: tuple[np.ndarray, int] | None = None
+        self._frontier: int | None = None
+        self._rejected: dict[str, int] = {}
+        self._began_s = experience.stamp_s
+        self._spin = 0
+        self._checks: list[int] = []
+        self._is_first = True
+
+    def act(self, sensed: Sensed) -> Decision:
+        """What to do now."""
+        if not self._roamer.update(sensed):
+            return Decision(LEFT, "no floor in view")
+        self._note(sensed)
+        if sensed.pose[1, 2] > 0.1 and not self._checks:  # the last goal left the camera tilted down
+            return Decision(LOOK_UP, "level again")
+        self._things = self._experience.memory.objects.objects()
+        for _ in range(8):
+            decision = self._try(sensed)
+            if decision is not None:
+                return decision
+        return self._give_up()
+
+    # --- deciding ----------------------------------------------------------------------------------------------------
+
+    def _try(self, sensed: Sensed) -> Decision | None:
+        """A decision, or None when a target was dropped and another must be chosen."""
+        candidates = self._candidates()
+        best = self._best(candidates)
+        frontiers: list[Reach] | None = None
+        if best is None or best.chance < self.config.go:
+            if self._is_first and self.config.looks_around and self._is_new_here(sensed):
+                self._spin = 11
+            self._is_first = False
+            if self._spin > 0:
+                self._spin -= 1
+                return Decision(LEFT, "looking around")
+            frontiers = self._roamer.frontiers()
+            maybe = self._worth_a_look(candidates, frontiers)
+            if maybe is None and frontiers:
+                return self._explore(frontiers)
+            if maybe is None:
+                spot = self._unwatched()
+                if spot is not None:
+                    return self._patrol(sensed, spot)
+                maybe = best if best is not None and best.chance >= self.config.settle else None
+            if maybe is None:
+                return self._give_up()
+            best = maybe
+        self._is_first = False
+        self._spin = 0
+        return self._approach(sensed, best, is_last=frontiers == [])
+
+    def _candidates(self) -> list[Candidate]:
+        """Things that may be the goal, those that were looked at in vain left out unless more was seen of them."""
+        found = []
+        for thing in self._things:
+            if thing.state == "gone":
+                continue
+            chance = self.matcher.chance(thing, self._things, self._room_of)
+            if thing.state == "unsure":
+                chance *= 0.5
+            if thing.object_id in self._rejected and thing.num_sightings < 1.5 * self._rejected[thing.object_id] + 3:
+                continue
+            if chance >= min(self.config.maybe, self.config.settle):
+                metres = self._roamer.metres_to(thing.position_m)
+                found.append(Candidate(thing, chance, metres))
+        return found
+
+    def _best(self, candidates: Sequence[Candidate]) -> Candidate | None:
+        """The likeliest; of things about as likely the nearest, and the one on the way already sooner than another."""
+        if not candidates:
+            return None
+        top = max(candidate.chance for candidate in candidates)
+        share = 0.85 if self.goal.is_unique else 0.6
+        alike = [candidate for candidate in candidates if candidate.chance >= share * top]
+        current = None if self._target is None else self._target.object_id
+        return min(alike, key=lambda c: (c.metres - (1.0 if c.thing.object_id == current else 0.0), c.thing.object_id))
+
+    def _worth_a_look(self, candidates: Sequence[Candidate], frontiers: Sequence[Reach]) -> Candidate | None:
+        """An unlikely thing that is so near that it is worth a look before the next frontier."""
+        options = [candidate for candidate in candidates if candidate.chance >= self.config.maybe]
+        if not options:
+            return None
+        best = max(options, key=lambda c: c.chance / (c.metres + 1.0))
+        if not frontiers:
+            return best
+        beyond = min(reach.metres for reach in frontiers)
+        return best if best.chance / (best.metres + 1.0) > 0.25 / (beyond + 1.0) else None
+
+    def _approach(self, sensed: Sensed, candidate: Candidate, is_last: bool) -> Decision | None:
+        thing = candidate.thing
+        if self._target is None or thing.object_id != self._target.object_id:
+            self._stand, self._checks = None, []
+        self._target = thing
+        stand = self._stand_at(sensed, thing)
+        x, y, z = (float(v) for v in thing.position_m)
+        words = f"to {thing.name or 'something'} {thing.object_id} ({candidate.chance:.2f})"
+        action = None
+        if stand is not None and not self._checks:
+            facing = math.atan2(-(x - sensed.position_m[0]), -(z - sensed.position_m[2]))
+            action = self._roamer.go(stand, facing)
+        if action is not None:
+            return Decision(action, words, (x, y, z))
+        check = self._check(sensed, thing)
+        if check is not None:
+            return Decision(check, f"looking at {thing.object_id}", (x, y, z))
+        needed = self.config.settle if is_last else self.config.stop
+        is_seen = thing.last_s >= self._began_s - 1e-6
+        if candidate.chance >= needed and stand is not None and (is_seen or is_last or thing.state != "unsure"):
+            return Decision(
+                STOP, f"at {thing.name or 'something'} {thing.object_id}", (x, y, z), object_id=thing.object_id
+            )
+        self._rejected[thing.object_id] = thing.num_sightings
+        self._target, self._stand = None, None
+        return None
+
+    def _check(self, sensed: Sensed, thing: SceneObject) -> int | None:
+        """Look again at what was not seen since the goal began: tilt the camera at things below it."""
+        if thing.last_s >= self._began_s - 1e-6 and not self._checks:
+            return None
+        if not self._checks and thing.last_s < self._began_s:
+            height = thing.position_m[1] - sensed.position_m[1]
+            self._checks = [LOOK_DOWN, LOOK_UP] if height < -0.2 else [LOOK_UP, LOOK_DOWN] if height > 0.4 else [LEFT]
+            self._began_s = -math.inf  # once
+            return self._checks.pop(0)
+        return self._checks.pop(0) if self._checks else None
+
+    def _explore(self, frontiers: Sequence[Reach]) -> Decision | None:
+        """Go to the frontier that promises most for its way."""
+        self._target, self._stand = None, None
+        scores = [
+            1.0 / (1.0 + reach.steps) if self.config.is_nearest else self._promise(reach) / (reach.steps + 4.0)
+            for reach in frontiers
+        ]
+        best = frontiers[int(np.argmax(scores))].frontier
+        self._frontier = best.frontier_id
+        action = self._roamer.go(best.position_m, best.direction_rad)
+        if action is None:
+            self._roamer.drop(best)
+            return None
+        x, y, z = np.asarray(best.position_m).tolist()
+        return Decision(action, f"to frontier {best.frontier_id}", (x, y, z))
+
+    def _promise(self, reach: Reach) -> float:
+        """What a frontier is worth: unknown floor behind it, and what was seen there."""
+        frontier = reach.frontier
+        value = self.values.near(float(frontier.middle_m[0]), float(frontier.middle_m[2]))
+        stays = 1.3 if frontier.frontier_id == self._frontier else 1.0
+        return stays * (1.0 + self.config.value_weight * value) * min(1.0, 0.3 + frontier.unknown_m2 / 10.0)
+
+    def _patrol(self, sensed: Sensed, spot: np.ndarray) -> Decision | None:
+        """Go where no view was taken from, and look around."""
+        self._target, self._stand = None, None
+        action = self._roamer.go(spot)
+        x, y, z = spot.tolist()
+        if action is not None:
+            return Decision(action, "to where it was not looked from", (x, y, z))
+        for dx in (-0.5, 0.0, 0.5):
+            for dz in (-0.5, 0.0, 0.5):
+                self._looked[_cell(x + dx, z + dz)] = 12
+        self._spin = 11
+        return Decision(LEFT, "looking around", (x, y, z))
+
+    def _give_up(self) -> Decision:
+        return Decision(STOP, f"no {self.goal.text or 'such thing'} here", is_refusal=True, covered=self._covered())
+
+    # --- what is known -----------------------------------------------------------------------------------------------
+
+    def _note(self, sensed: Sensed) -> None:
+        """Take in what the memory wrote since the last look, and paint it."""
+        memory = self._experience.memory
+        for agent_id in memory.agents():
+            top = memory.version().get(agent_id, 0)
+            for seq in range(self._seq.get(agent_id, 0) + 1, top + 1):
+                record = memory.get(RecordId(agent_id, seq))
+                if record.kind == "moment" and record.scan is not None and record.pose is not None:
+                    if record.embeddings is not None:
+                        self._glances.append(Glance(record))
+                    x, _, z = record.pose[:3, 3].tolist()
+                    self._looked[_cell(x, z)] = self._looked.get(_cell(x, z), 0) + 1
+            self._seq[agent_id] = top
+        if self._painted < len(self._glances):
+            news = self._glances[self._painted :]
+            counts = [len(glance.vectors) for glance in news]
+            chances = self.matcher.view_chances(np.concatenate([glance.vectors for glance in news]))
+            for glance, part in zip(news, np.split(chances, np.cumsum(counts)[:-1]), strict=True):
+                self.values.paint(glance, part)
+            self._painted = len(self._glances)
+
+    def _room_of(self, point: Sequence[float]) -> str | None:
+        room_at = getattr(self._experience.memory.places, "room_at", None)
+        room = None if room_at is None else room_at(np.asarray(point, float))
+        return None if room is None or not room.name else str(room.name)
+
+    def _is_new_here(self, sensed: Sensed) -> bool:
+        """Whether fewer than half a turn of views were taken around here."""
+        x, _, z = sensed.position_m.tolist()
+        cells = {_cell(x + dx, z + dz) for dx in (-1.0, 0.0, 1.0) for dz in (-1.0, 0.0, 1.0)}
+        return sum(self._looked.get(cell, 0) for cell in cells) < 8
+
+    def _unwatched(self) -> np.ndarray | None:
+        """The nearest reachable floor that no view was taken from within `patrol_m`."""
+        finder = self._roamer.finder
+        field = self._roamer.field
+        far = np.isfinite(field)
+        rows, columns = np.nonzero(far)
+        if not len(rows):
+            return None
+        x = (columns + 0.5) * 0.05 + finder.origin_m[0]
+        z = (rows + 0.5) * 0.05 + finder.origin_m[1]
+        keep = np.ones(len(rows), bool)
+        for (i, k), count in self._looked.items():
+            if count >= 2:
+                keep &= np.hypot(x - (i + 0.5) * 0.5, z - (k + 0.5) * 0.5) > self.config.patrol_m
+        if keep.sum() < 40:  # a tenth of a square metre
+            return None
+        way = np.where(keep, field[rows, columns], np.inf)
+        at = int(way.argmin())
+        return np.array([x[at], finder.height_m, z[at]])
+
+    def _covered(self) -> float:
+        """Share of the reachable floor near which views were taken."""
+        field = self._roamer.field
+        rows, columns = np.nonzero(np.isfinite(field))
+        if not len(rows):
+            return 0.0
+        x = (columns + 0.5) * 0.05 + self._roamer.finder.origin_m[0]
+        z = (rows + 0.5) * 0.05 + self._roamer.finder.origin_m[1]
+        near = np.zeros(len(rows), bool)
+        for i, k in self._looked:
+            near |= np.hypot(x - (i + 0.5) * 0.5, z - (k + 0.5) * 0.5) <= self.config.patrol_m
+        return float(near.mean())
+
+    def _stand_at(self, sensed: Sensed, thing: SceneObject) -> np.ndarray | None:
+        """Where to stand nearest to a thing, on the side from which it was seen."""
+        if self._stand is not None and sensed.step - self._stand[1] < 6:
+            return self._stand[0]
+        field, finder = self._roamer.field, self._roamer.finder
+        rows, columns = np.nonzero(np.isfinite(field))
+        if not len(rows):
+            return None
+        x = (columns + 0.5) * 0.05 + finder.origin_m[0]
+        z = (rows + 0.5) * 0.05 + finder.origin_m[1]
+        dx = np.maximum(np.maximum(thing.low_m[0] - x, x - thing.high_m[0]), 0.0)
+        dz = np.maximum(np.maximum(thing.low_m[2] - z, z - thing.high_m[2]), 0.0)
+        gap = np.hypot(dx, dz)
+        cost = gap + 0.02 * field[rows, columns]
+        eye = self._eye(thing)
+        if eye is not None:
+            off = float(np.hypot(eye[0] - thing.position_m[0], eye[2] - thing.position_m[2]))
+            behind = finder.distance_field(eye, limit_m=2.0 * off + 4.0)[rows, columns]
+            cost = cost + 0.2 * np.minimum(behind, 10.0)
+        at = int(cost.argmin())
+        if gap[at] > 1.5:
+            return None
+        self._stand = np.array([x[at], finder.height_m, z[at]]), sensed.step
+        return self._stand[0]
+
+    def _eye(self, thing: SceneObject) -> np.ndarray | None:
+        """From where a thing was seen best."""
+        for sighting in thing.sightings[:1]:
+            pose = self._experience.memory.get(sighting.record_id).pose
+            if pose is not None:
+                return np.asarray(pose[:3, 3])
+        return None
+
+
+def _cell(x: float, z: float) -> tuple[int, int]:
+    return math.floor(x / 0.5), math.floor(z / 0.5)
