@@ -24,7 +24,7 @@ from placecell.benchmarks.coverage import FloorMeter
 from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
 from placecell.benchmarks.goat import spl
 from placecell.benchmarks.house_goals import KINDS, GoalSite, HouseGoal, agent_goal, draw_goals
-from placecell.benchmarks.players import TimedEnv, house_detector, new_experience, open_player
+from placecell.benchmarks.players import TimedEnv, floor_way, house_detector, new_experience, open_player
 from placecell.envs.house import HouseEnv
 
 __all__ = ["FIRST_HOUSE", "PLANNERS", "NavigateSettings", "aggregate", "navigate", "play", "summary"]
@@ -76,10 +76,10 @@ def play(settings: NavigateSettings, videos: Path | None, episode: Episode) -> d
     meter = FloorMeter(env)
     world = TimedEnv(env, meter)
     world.reset(seed % 2**31)
-    is_blind = episode.planner == "oracle"  # it needs no pictures: do not pay for a detector
+    is_blind = episode.planner == "oracle"  # it looks at nothing
     detector = None if is_blind else house_detector(settings.detector, env)
     planner = open_player(episode.planner, env, seed, partial(_nearest_target, site, goals))
-    experience = new_experience(env, detector)
+    experience = new_experience(env, detector, is_blind=is_blind)
     film = _film(videos, episode, env)
     rows, growth = [], [(0, 0)]
     agent_s = 0.0
@@ -133,6 +133,7 @@ def _judged(
         "path_m": round(pursuit.path_m, 3),
         "floor_seen": round(meter.share, 4),
         "reason": decision.reason,
+        "way": floor_way(pursuit.way_m),
     }
     if goal.is_absent:
         covered = None if decision.covered is None else round(float(decision.covered), 4)
@@ -170,7 +171,7 @@ def navigate(
     settings: NavigateSettings,
     houses: Sequence[int],
     planners: Sequence[str] = PLANNERS,
-    num_sequences: int = 1,
+    num_each: int = 1,
     *,
     resume: bool = False,
     workers: int = 1,
@@ -189,7 +190,7 @@ def navigate(
     rows = run_episodes(
         folder,
         {"experiment": "navigate", **asdict(settings)},
-        episodes_of(houses, num_sequences, planners),
+        episodes_of(houses, num_each, planners),
         partial(play, settings, videos),
         resume=resume,
         workers=workers,

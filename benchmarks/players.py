@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 
 from placecell.agents.goals import Goal
-from placecell.agents.planner import STOP, Decision, Experience, Planner, Sensed
+from placecell.agents.planner import FORWARD, LEFT, RIGHT, STOP, Decision, Experience, Planner, Sensed
 from placecell.benchmarks.coverage import FloorMeter
 from placecell.envs.house import HouseEnv, steps_to
 from placecell.memory.memory import Memory
 from placecell.perception.encoders import Encoder, open_encoder
 from placecell.perception.objects import Detector, open_detector
 
-__all__ = ["DETECTORS", "OracleWalk", "TimedEnv", "house_detector", "new_experience", "open_player"]
+__all__ = [
+    "DETECTORS",
+    "OracleWalk",
+    "TimedEnv",
+    "floor_way",
+    "house_detector",
+    "new_experience",
+    "open_explorer",
+    "open_player",
+]
 
 DETECTORS: Final = ("regions", "masks")
 AGENT: Final = "robot"
@@ -66,11 +76,47 @@ def house_detector(spec: str, env: HouseEnv) -> Detector:
     return open_detector(spec, _encoder(), names)
 
 
+def floor_way(way_m: Sequence[np.ndarray]) -> list[list[float]]:
+    """A way as points (x, z) in centimetres' precision, those where it stood still left out.
+
+    Example:
+        >>> floor_way([np.array([0.0, 0.9, 0.0]), np.array([0.0, 0.9, 0.0]), np.array([0.125, 0.9, 1.0])])
+        [[0.0, 0.0], [0.12, 1.0]]
+    """
+    points = [[round(float(point[0]), 2), round(float(point[2]), 2)] for point in way_m]
+    return [point for i, point in enumerate(points) if i == 0 or point != points[i - 1]]
+
+
 def new_experience(
-    env: HouseEnv, detector: Detector | None, start_s: float = 0.0, max_bytes: int | None = None
+    env: HouseEnv, detector: Detector | None, start_s: float = 0.0, max_bytes: int | None = None, is_blind: bool = False
 ) -> Experience:
-    """An empty memory in RAM, and what carries observations into it."""
-    return Experience(Memory(_encoder(), max_bytes=max_bytes), env.camera, detector, agent_id=AGENT, start_s=start_s)
+    """An empty memory in RAM, and what carries observations into it.
+
+    Args:
+        env: Whose camera it is.
+        detector: Finds things; None for none.
+        start_s: Time of the first observation.
+        max_bytes: Cap on the memory.
+        is_blind: Give every picture the same vector: for planners that only need the map.
+    """
+    memory = Memory(_Blind() if is_blind else _encoder(), max_bytes=max_bytes)
+    return Experience(memory, env.camera, detector, agent_id=AGENT, start_s=start_s)
+
+
+class _Blind:
+    """An encoder to which everything looks the same."""
+
+    name, dim, image_size, calibration, notice = "blind", 2, 8, None, ""
+    prompts: Mapping[str, str] = MappingProxyType({"object": "{}"})
+
+    def encode_images(self, images: Any) -> np.ndarray:
+        return np.tile(np.array([[1.0, 0.0]], np.float32), (len(images), 1))
+
+    def encode_texts(self, texts: Any) -> np.ndarray:
+        return np.tile(np.array([[0.0, 1.0]], np.float32), (len(texts), 1))
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        return ()
 
 
 def open_player(name: str, env: HouseEnv, seed: int, targets: Targets) -> Planner:
@@ -84,7 +130,40 @@ def open_player(name: str, env: HouseEnv, seed: int, targets: Targets) -> Planne
     """
     if name == "oracle":
         return OracleWalk(env, targets)
+    if name in ("ours", "forgetful"):
+        from placecell.agents.navigator import Navigator
+
+        return Navigator(name=name, is_forgetful=name == "forgetful")
     raise ValueError(f"no planner {name!r}")
+
+
+def open_explorer(name: str, seed: int) -> Planner:
+    """The planner of this name that explores without a goal: ours, nearest or random."""
+    from placecell.agents.explorer import Explorer, nearest_frontier
+
+    if name == "random":
+        return _RandomWalk(seed)
+    return Explorer() if name == "ours" else Explorer(nearest_frontier)
+
+
+class _RandomWalk:
+    """Steps forward until blocked, turns by a drawn angle, and so on."""
+
+    name, is_privileged, is_forgetful = "random", False, False
+
+    def __init__(self, seed: int) -> None:
+        self._rng, self._turns, self._turn = np.random.default_rng(seed), 0, LEFT
+
+    def reset(self, goal: Goal | None, experience: Experience) -> None:
+        self._turns = 0
+
+    def act(self, sensed: Sensed) -> Decision:
+        if self._turns == 0 and (sensed.has_collided or self._rng.random() < 0.1):
+            self._turns, self._turn = int(self._rng.integers(1, 7)), int(self._rng.choice((LEFT, RIGHT)))
+        if self._turns:
+            self._turns -= 1
+            return Decision(self._turn, "turning")
+        return Decision(FORWARD, "forward")
 
 
 class OracleWalk:

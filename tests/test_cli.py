@@ -25,6 +25,7 @@ SRT = (
     '2\n00:00:07,500 --> 00:00:09,000\nmind, the "step"\n'
 )
 VERBS = ("demo", "ingest", "ask", "search", "info", "export", "encoder list", "encoder export", "bench")
+VERBS += ("explore", "navigate")
 
 
 @pytest.fixture(scope="module")

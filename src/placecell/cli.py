@@ -67,7 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-_STOPPED = {"ingest": "stopped; what was written is kept, and the same command goes on from there"}
+_ONWARD = "stopped; the episodes that are done are kept: the same command with --resume goes on"
+_STOPPED = {
+    "ingest": "stopped; what was written is kept, and the same command goes on from there",
+    "explore": _ONWARD,
+    "navigate": _ONWARD,
+}
 
 
 @contextlib.contextmanager
@@ -268,6 +273,62 @@ def _encoder_export(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _explore(arguments: argparse.Namespace) -> int:
+    from placecell.benchmarks import explore
+
+    settings = explore.ExploreSettings(seed=arguments.seed, max_steps=arguments.max_steps)
+    result = explore.explore(arguments.output, settings, _houses(arguments), **_how(arguments))
+    return _finish_experiment(arguments, result, explore.summary(result))
+
+
+def _navigate(arguments: argparse.Namespace) -> int:
+    from placecell.benchmarks import navigate
+
+    settings = navigate.NavigateSettings(
+        seed=arguments.seed,
+        detector=arguments.detector,
+        num_goals=arguments.goals,
+        num_absent=arguments.absent,
+        max_steps=arguments.max_steps,
+    )
+    if arguments.lifetime is not None:
+        from placecell.benchmarks import lifetime
+
+        house = arguments.first_house
+        result = lifetime.run(settings, house, arguments.lifetime, arguments.max_bytes, say=_say)
+        return _finish_experiment(arguments, result, lifetime.summary(result))
+    result = navigate.navigate(arguments.output, settings, _houses(arguments), **_how(arguments))
+    return _finish_experiment(arguments, result, navigate.summary(result))
+
+
+def _houses(arguments: argparse.Namespace) -> range:
+    return range(arguments.first_house, arguments.first_house + arguments.houses)
+
+
+def _how(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "planners": tuple(dict.fromkeys(arguments.planners)),
+        "num_each": arguments.episodes,
+        "resume": arguments.resume,
+        "workers": arguments.workers,
+        "videos": arguments.output / "videos" if arguments.video else None,
+        "say": _say,
+    }
+
+
+def _finish_experiment(arguments: argparse.Namespace, result: dict[str, Any], words: str) -> int:
+    """Write the figures and the page, print the figures."""
+    from placecell.benchmarks.experiment_report import write_report
+
+    page = write_report(arguments.output, result)
+    if arguments.json:
+        _print_json(result)
+    else:
+        print(words)
+    _say(f"written: {page}")
+    return 0
+
+
 def _bench(arguments: argparse.Namespace) -> int:
     import importlib
 
@@ -298,6 +359,8 @@ _VERBS = {
     "export": _export,
     "encoder list": _encoder_list,
     "encoder export": _encoder_export,
+    "explore": _explore,
+    "navigate": _navigate,
     "bench": _bench,
 }
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 __all__ = ["BENCHMARKS", "Verb", "build_parser"]
 
-BENCHMARKS = ("recall", "ingest", "localise", "write", "decode", "startup", "regions", "forest")
+BENCHMARKS = ("recall", "ingest", "localise", "write", "decode", "startup", "regions", "forest", "places")
 Verb = Callable[[argparse.Namespace], int]
 
 
@@ -96,7 +96,7 @@ def build_parser(verbs: Mapping[str, Verb], version: str) -> argparse.ArgumentPa
     _navigate(
         verb(
             "navigate",
-            "find goals by category, description and picture, one after the other in one house, with and without memory",
+            "find goals by category, description and picture, one after another in a house, with and without memory",
             "navigate --houses 20 --absent 1 --output runs/navigate --resume",
         )
     )
@@ -199,7 +199,7 @@ def _experiment(parser: argparse.ArgumentParser, output: Path, planners: str, ep
 
 def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
-    parser.add_argument("--rows", type=_count, metavar="N", help="recall, write: size of the stream")
+    parser.add_argument("--rows", type=_count, metavar="N", help="recall, write: size of the stream; places: houses")
     parser.add_argument("--peers", nargs="*", metavar="NAME", help="only these peers (default: all that are installed)")
     parser.add_argument("--seed", type=int, default=0, help="default 0")
     parser.add_argument("--output", type=Path, metavar="DIR", help="also write the result and its configuration here")

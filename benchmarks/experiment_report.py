@@ -1,0 +1,316 @@
+"""The page of an experiment: its figures with their intervals, plots, the ways that were walked; one HTML file."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from placecell.benchmarks import bootstrap
+from placecell.benchmarks.episodes import EPISODES, read_episodes
+from placecell.benchmarks.house_goals import KINDS
+from placecell.benchmarks.plots import COLOURS, bars, lines
+
+__all__ = ["render_report", "write_report"]
+
+RESULT: Final = "result.json"
+PAGE: Final = "report.html"
+
+
+def write_report(folder: Path, result: Mapping[str, Any]) -> Path:
+    """Write `result.json` and `report.html` into a folder of episodes; returns the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RESULT).write_text(json.dumps(result, indent=1) + "\n")
+    rows = read_episodes(folder) if (folder / EPISODES).is_file() else []
+    page = folder / PAGE
+    page.write_text(render_report(result, rows))
+    return page
+
+
+def render_report(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The page as one text.
+
+    Args:
+        result: What `explore`, `navigate` or `lifetime` gave.
+        rows: The lines of the episodes, for the pictures; without them there are none.
+    """
+    kind = str(result["experiment"])
+    title, lead, sections = {"explore": _explore, "navigate": _navigate, "lifetime": _lifetime}[kind](result)
+    if rows:
+        sections.append(("Where they went", _ways(rows)))
+        if kind == "navigate":
+            sections.append(("Every goal", _goals(rows)))
+    marks = "".join(
+        f'<div><b class="{"ok" if is_met else "bad"}">{"met" if is_met else "missed"}</b>'
+        f"<span>{_text(mark)}</span></div>"
+        for mark, is_met in result["marks"].items()
+    )
+    shown = [(name, content) for name, content in sections if content]
+    body = "".join(f"<section><h2>{_text(name)}</h2>{content}</section>" for name, content in shown)
+    privileged = "; ".join(f"{name}: {', '.join(what)}" for name, what in result["privileged"].items()) or "none"
+    settings = ", ".join(f"{key} {value}" for key, value in result["settings"].items() if value is not None)
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{_text(title)}</title><style>{_STYLE}</style></head><body>
+<header><h1>{_text(title)}</h1><p>{_text(lead)}</p></header>
+<div class="figures">{marks}</div>{body}
+<footer><p>Intervals: 95 %, bootstrap over houses. Privileged: {_text(privileged)}. The pose is exact, as with Habitat's
+GPS and compass. Settings: {_text(settings)}.</p></footer></body></html>
+"""
+
+
+Page = tuple[str, str, list[tuple[str, str]]]
+
+
+def _span(houses: Sequence[int]) -> str:
+    return f"{len(houses)} houses (seeds {houses[0]} to {houses[-1]})"
+
+
+def _colours(names: Sequence[str]) -> dict[str, str]:
+    fixed = ("ours", "forgetful", "nearest", "random", "oracle", "traveller")
+    return {name: COLOURS[fixed.index(name) % len(COLOURS)] for name in names}
+
+
+def _explore(result: Mapping[str, Any]) -> Page:
+    planners, settings = result["planners"], result["settings"]
+    colours = _colours(list(planners))
+    curves = {
+        name: [(i * row["curve"]["every"], 100 * share) for i, share in enumerate(row["curve"]["share"])]
+        for name, row in planners.items()
+    }
+    table = _table(
+        ("planner", f"steps to {settings['share']:.0%}", "got there", "floor seen, %", "ms a step"),
+        [
+            (
+                name,
+                bootstrap.shown(row["steps"], 1, 0),
+                f"{row['reached']} of {row['num_episodes']}",
+                bootstrap.shown(row["share"], 100, 1),
+                f"{row['ms_per_step']:.0f}",
+            )
+            for name, row in planners.items()
+        ],
+    )
+    ratios = _table(
+        ("steps of ours over those of", "ratio"),
+        [(name, bootstrap.shown(ratio)) for name, ratio in result["ratios"].items()],
+    )
+    plot = lines(curves, "actions", "floor seen, % (mean)", 100.0, 100 * settings["share"], colours)
+    lead = f"{result['num_episodes']} starts in {_span(result['houses'])}."
+    return "Exploration", lead, [("Floor seen over time", plot), ("Figures", table + ratios)]
+
+
+def _navigate(result: Mapping[str, Any]) -> Page:
+    planners = result["planners"]
+    colours = _colours(list(planners))
+    kinds = [kind for kind in ("all", *KINDS) if any(kind in row for row in planners.values())]
+
+    def series(key: str) -> dict[str, list[Mapping[str, float] | None]]:
+        return {name: [row[kind][key] if kind in row else None for kind in kinds] for name, row in planners.items()}
+
+    plots = (
+        f'<div class="two"><div><h3>Success, %</h3>{bars(kinds, series("success"), 1.0, 100, "", colours)}</div>'
+        f"<div><h3>SPL</h3>{bars(kinds, series('spl'), 1.0, 1.0, '', colours)}</div></div>"
+    )
+    table = _table(
+        ("planner", "goals", "n", "success, %", "SPL", "at a view point, %", "SPL there", "actions", "ms a step"),
+        [
+            (
+                name if kind == "all" else "",
+                kind,
+                str(row[kind]["num_goals"]),
+                bootstrap.shown(row[kind]["success"], 100, 1),
+                bootstrap.shown(row[kind]["spl"]),
+                bootstrap.shown(row[kind]["at_view_point"], 100, 1),
+                bootstrap.shown(row[kind]["view_spl"]),
+                bootstrap.shown(row[kind]["steps"], 1, 0),
+                f"{row['ms_per_step']:.0f}" if kind == "all" else "",
+            )
+            for name, row in planners.items()
+            for kind in kinds
+            if kind in row
+        ],
+    )
+    gains = _table(
+        ("ours over", "success, points", "SPL, points", "at a view point, points"),
+        [
+            (name, *(bootstrap.shown(gain[key], 100, 1) for key in ("success", "spl", "at_view_point")))
+            for name, gain in result["gains"].items()
+        ],
+    )
+    sections = [("Found, and by how short a way", plots), ("Figures", table), ("What memory is worth", gains)]
+    absent = [(name, row["absent"]) for name, row in planners.items() if "absent" in row]
+    if absent:
+        rows = [
+            (
+                name,
+                str(row["num_goals"]),
+                bootstrap.shown(row["refused"], 100, 1),
+                f"{row['steps']:.0f}",
+                "" if row["said_covered"] is None else f"{100 * row['said_covered']:.1f}",
+                f"{100 * row['floor_seen']:.1f}",
+            )
+            for name, row in absent
+        ]
+        head = ("planner", "n", "refused, %", "actions", "it said that it covered, %", "floor truly seen, %")
+        sections.append(("Goals that do not exist", _table(head, rows)))
+    lead = f"{result['num_goals']} goals, sequences: {result['num_sequences']}, {_span(result['houses'])}."
+    return "Many goals in one house", lead, sections
+
+
+def _lifetime(result: Mapping[str, Any]) -> Page:
+    parts = result["parts"]
+    time_plot = lines(
+        {
+            "mean": [(part["step"], part["mean_ms"]) for part in parts],
+            "95th percentile": [(part["step"], part["p95_ms"]) for part in parts],
+        },
+        "actions",
+        "milliseconds a step",
+    )
+    cap = result["max_bytes"] / 1e6
+    memory = lines(
+        {"memory": [(part["step"], part["bytes"] / 1e6) for part in parts]}, "actions", "megabytes", 1.1 * cap, cap
+    )
+    table = _table(
+        ("actions", "mean ms a step", "p95 ms", "MB", "records"),
+        [
+            (
+                f"{part['step']:.0f}",
+                f"{part['mean_ms']:.1f}",
+                f"{part['p95_ms']:.1f}",
+                f"{part['bytes'] / 1e6:.2f}",
+                f"{part['records']:.0f}",
+            )
+            for part in parts
+        ],
+    )
+    plots = f'<div class="two"><div>{time_plot}</div><div>{memory}</div></div>'
+    lead = (
+        f"{result['num_steps']} actions in house {result['house']} under a cap of {cap:.0f} MB; {result['num_found']} "
+        f"of {result['num_goals']} goals found; {result['steps_per_s']} steps a second."
+    )
+    return "A long life in one house", lead, [("Cost over time", plots), ("Figures", table)]
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+
+def _ways(rows: Sequence[Mapping[str, Any]], num_houses: int = 2) -> str:
+    """The ways of the first episodes over their houses from above, planner beside planner."""
+    from placecell.envs.house import House
+
+    pictures = []
+    for house_seed in list(dict.fromkeys(row["house"] for row in rows))[:num_houses]:
+        picture, to_pixel = House.generate(house_seed).topdown(0.025)
+        plan = _jpeg(picture)
+        shown = []
+        for row in rows:
+            if row["house"] == house_seed and row["number"] == 0:
+                ways = [goal["way"] for goal in row["result"].get("goals", [])] or [row["result"].get("way", [])]
+                if any(ways):
+                    shown.append(_way_figure(row, ways, plan, picture.shape, to_pixel))
+        pictures.append(f'<h3>House {house_seed}</h3><div class="ways">{"".join(shown)}</div>')
+    return "".join(pictures) + '<p class="small">One colour per goal, in their order; a dot ends each.</p>'
+
+
+def _way_figure(
+    row: Mapping[str, Any], ways: Sequence[Any], plan: str, shape: tuple[int, ...], to_pixel: np.ndarray
+) -> str:
+    height, width = shape[:2]
+    pieces = []
+    for number, way in enumerate(ways):
+        if not way:
+            continue
+        points = np.c_[np.asarray(way, float), np.ones(len(way))] @ to_pixel.T
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        colour = COLOURS[number % len(COLOURS)]
+        pieces.append(f'<polyline points="{line}" stroke="{colour}"/>')
+        pieces.append(f'<circle cx="{points[-1][0]:.1f}" cy="{points[-1][1]:.1f}" r="6" fill="{colour}"/>')
+    result = row["result"]
+    if "goals" in result:
+        present = [goal for goal in result["goals"] if not goal["absent"]]
+        words = f"{sum(goal['success'] for goal in present)} of {len(present)} found, {result['num_steps']} actions"
+    else:
+        words = f"{result['share']:.1%} after {result['num_steps']} actions"
+    return (
+        f'<figure><svg viewBox="0 0 {width} {height}"><image href="{plan}" width="{width}" height="{height}"/>'
+        f'<g class="way">{"".join(pieces)}</g></svg><figcaption><b>{_text(row["planner"])}</b> {words}</figcaption>'
+        "</figure>"
+    )
+
+
+def _goals(rows: Sequence[Mapping[str, Any]], limit: int = 200) -> str:
+    """What came of every goal of ours, failures first."""
+    found = [
+        (row, goal) for row in rows if row["planner"] == "ours" for goal in row["result"]["goals"] if not goal["absent"]
+    ]
+    found.sort(key=lambda pair: (pair[1]["success"], pair[1]["spl"]))
+    table = [
+        (
+            f"{row['house']}/{row['number']}",
+            goal["kind"],
+            goal["text"] or f"a picture of a {goal['category']}",
+            "yes" if goal["success"] else "no",
+            f"{goal['spl']:.2f}",
+            f"{goal['distance_m']:.2f}",
+            f"{goal['steps']}",
+            goal["reason"],
+        )
+        for row, goal in found[:limit]
+    ]
+    if not table:
+        return "<p>ours did not play.</p>"
+    more = f'<p class="small">The first {limit} of {len(found)}.</p>' if len(found) > limit else ""
+    head = ("house", "kind", "goal", "found", "SPL", "left, m", "actions", "its last word")
+    return f"<details><summary>{len(found)} goals, failures first</summary>{_table(head, table)}{more}</details>"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    top = "".join(f"<th>{_text(name)}</th>" for name in head)
+    body = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _jpeg(rgb: np.ndarray) -> str:
+    data = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode()
+
+
+def _text(value: str) -> str:
+    return html.escape(value)
+
+
+_STYLE = """
+:root{--ink:#1c2333;--dim:#687086;--line:#e3e6ee;--paper:#fff;--ground:#f5f6fa}
+*{box-sizing:border-box}body{margin:0 auto;max-width:1240px;padding:28px;background:var(--ground);color:var(--ink);
+font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
+h1{margin:0 0 4px;font-size:28px}h2{font-size:17px;margin:0 0 12px}h3{font-size:14px;margin:4px 0 6px;font-weight:600}
+header p{margin:0 0 20px;color:var(--dim)}
+section{margin-bottom:18px;background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:14px 18px}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:12px;margin-bottom:18px}
+.figures div{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:12px 16px}
+.figures b{display:block;font-size:19px}.figures span{color:var(--dim);font-size:12.5px}
+.ok{color:#23823b}.bad{color:#c8322f}.two{display:grid;grid-template-columns:1fr 1fr;gap:22px}
+svg{width:100%;height:auto;display:block}.plot{max-width:760px}.grid{stroke:#e3e6ee}
+.whisker{stroke:#1c2333;stroke-width:1.4}
+.level{stroke:#c8322f;stroke-dasharray:5 4}.name{font-size:12px;fill:#4c5468}.tick{font-size:10.5px;fill:#687086}
+.value{font-size:10.5px;text-anchor:middle;fill:#1c2333}.legend{margin:2px 0 0;font-size:12.5px;color:var(--dim)}
+.legend span{margin-right:16px}.legend i{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:6px}
+table{border-collapse:collapse;width:100%;font-size:13.5px;margin:4px 0 10px}th{text-align:left;color:var(--dim);
+font-weight:600;border-bottom:1px solid var(--line);padding:4px 10px 4px 0}td{border-bottom:1px solid #f0f2f7;
+padding:3px 10px 3px 0;font-variant-numeric:tabular-nums}
+.ways{display:grid;grid-template-columns:repeat(auto-fill,minmax(260px,1fr));gap:14px}figure{margin:0}
+figcaption{font-size:12.5px;color:var(--dim);margin-top:3px}
+.way polyline{fill:none;stroke-width:4;stroke-linejoin:round;opacity:.9}.way circle{stroke:#fff;stroke-width:2}
+.small,footer{color:var(--dim);font-size:12.5px}summary{cursor:pointer}
+@media(max-width:900px){.two{grid-template-columns:1fr}}
+"""
