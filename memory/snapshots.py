@@ -1,0 +1,212 @@
+"""Snapshots: the fewest views that show every object, each of them well.
+
+A view counts for an object only if it shows it at least `floor` times as well as the best view there is of it. That one
+rule keeps quality up, whatever is saved on views, and it cuts the problem: things seen through a door are seen better
+from inside, so that rooms fall apart into groups that share no view. Every group is covered by itself, and a change
+touches its own group only. The cover is a function of what was seen, not of the order in which it was seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, runtime_checkable
+
+from placecell.memory.covering import bettered, exchanged, fewest
+from placecell.memory.records import RecordId
+
+__all__ = ["SeenObject", "SeenObjects", "Snapshot", "SnapshotCover", "View"]
+
+FLOOR: Final = 0.4
+WORTH: Final = 2.0
+_ONE: Final = 1_000_000  # qualities are whole millionths: sums of them do not depend on their order
+
+
+@runtime_checkable
+class View(Protocol):
+    """One sighting of an object; `placecell.memory.objects.Sighting` is one."""
+
+    @property
+    def record_id(self) -> RecordId:
+        """The record whose picture shows it."""
+        ...
+
+    @property
+    def quality(self) -> float:
+        """How well it shows it, from 0 on."""
+        ...
+
+
+@runtime_checkable
+class SeenObject(Protocol):
+    """What the cover has to know of an object."""
+
+    @property
+    def object_id(self) -> str:
+        """Key of the object."""
+        ...
+
+    @property
+    def sightings(self) -> Sequence[View]:
+        """Views that show it."""
+        ...
+
+
+@runtime_checkable
+class SeenObjects(Protocol):
+    """Objects that change; `placecell.memory.objects.ObjectMap` is one."""
+
+    @property
+    def version(self) -> int:
+        """Grows with every change."""
+        ...
+
+    def touched(self, since_version: int) -> Collection[str]:
+        """Keys of the objects that came, changed or went since that version."""
+        ...
+
+    def objects(self) -> Iterable[SeenObject]:
+        """All objects."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A view that is kept.
+
+    Args:
+        record_id: Whose picture it is.
+        object_ids: The objects that it shows well, sorted; other snapshots may show some of them too.
+        quality: Mean quality of its views of them.
+    """
+
+    record_id: RecordId
+    object_ids: tuple[str, ...]
+    quality: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    members: frozenset[str]
+    kept: tuple[RecordId, ...]
+
+
+class SnapshotCover:
+    """A set of views that shows every object of a map, kept up to date.
+
+    Args:
+        objects: The map. Objects without sightings cannot be shown and are passed over.
+        floor: A view counts for an object if its quality is at least this share of the best one's, in [0, 1].
+        worth: What a snapshot is worth, in objects: a view is kept beside the cover if it improves the quality of what
+            is kept, summed over objects and relative to the best view of each, by so much.
+
+    Attributes:
+        objects: The map.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    def __init__(self, objects: SeenObjects, floor: float = FLOOR, worth: float = WORTH) -> None:
+        if not 0 <= floor <= 1 or not worth > 0:
+            raise ValueError(f"floor must lie between 0 and 1 and worth be positive, got {floor} and {worth}")
+        self.objects = objects
+        self._floor, self._worth = floor, worth
+        self._version: int | None = None
+        self._views: dict[str, dict[RecordId, float]] = {}  # by object: the views that count, and how good they are
+        self._shown: dict[RecordId, set[str]] = {}  # by view: objects for which it counts
+        self._groups: dict[str, _Group] = {}  # by object
+
+    def update(self) -> None:
+        """Take in what has changed in the map; costs what the groups around the change cost."""
+        version = self.objects.version
+        if version == self._version:
+            return
+        things = {thing.object_id: thing for thing in self.objects.objects() if thing.sightings}
+        touched = self._views.keys() ^ things.keys()
+        if self._version is not None:
+            touched |= set(self.objects.touched(self._version))
+        self._version = version
+        loose = set(touched)
+        for name in touched:
+            loose |= self._loosened(name)
+            self._forget(name)
+            if name in things:
+                self._note(things[name])
+        for name in touched:  # groups that a new view ties to
+            for view in self._views.get(name, ()):
+                for other in self._shown[view]:
+                    loose |= self._loosened(other)
+        self._regroup({name for name in loose if name in self._views})
+
+    def snapshots(self) -> list[Snapshot]:
+        """The views that are kept, in the order of their records."""
+        self.update()
+        found = []
+        for view in sorted({view for group in self._groups.values() for view in group.kept}):
+            names = tuple(sorted(self._shown[view]))
+            found.append(Snapshot(view, names, sum(self._views[name][view] for name in names) / len(names)))
+        return found
+
+    # --- what is shown where ------------------------------------------------------------------------------------
+
+    def _loosened(self, name: str) -> frozenset[str]:
+        """Take the group of an object apart; returns its members."""
+        group = self._groups.get(name)
+        if group is None:
+            return frozenset()
+        for member in group.members:
+            del self._groups[member]
+        return group.members
+
+    def _forget(self, name: str) -> None:
+        for view in self._views.pop(name, ()):
+            shown = self._shown[view]
+            shown.discard(name)
+            if not shown:
+                del self._shown[view]
+
+    def _note(self, thing: SeenObject) -> None:
+        qualities: dict[RecordId, float] = {}
+        for sighting in thing.sightings:
+            key, quality = sighting.record_id, float(sighting.quality)
+            if quality >= qualities.get(key, 0.0):
+                qualities[key] = quality
+        least = self._floor * max(qualities.values())
+        good = {key: quality for key, quality in qualities.items() if quality >= least}
+        self._views[thing.object_id] = good
+        for key in good:
+            self._shown.setdefault(key, set()).add(thing.object_id)
+
+    # --- covering -----------------------------------------------------------------------------------------------
+
+    def _regroup(self, loose: set[str]) -> None:
+        """Cut objects into groups that share no view, and cover each."""
+        while loose:
+            inside, edge = set(), {loose.pop()}
+            views: set[RecordId] = set()
+            while edge:
+                inside |= edge
+                reached = {view for name in edge for view in self._views[name]} - views
+                views |= reached
+                edge = {name for view in reached for name in self._shown[view]} - inside
+            loose -= inside
+            group = _Group(frozenset(inside), self._cover(sorted(inside), sorted(views)))
+            for name in inside:
+                self._groups[name] = group
+
+    def _cover(self, names: Sequence[str], views: Sequence[RecordId]) -> tuple[RecordId, ...]:
+        number_of = {name: number for number, name in enumerate(names)}
+        place_of = {view: place for place, view in enumerate(views)}
+        quality: list[dict[int, int]] = [{} for _ in views]
+        seen_in = [0] * len(names)
+        for name, number in number_of.items():
+            good = self._views[name]
+            best = max(good.values()) or 1.0
+            for view, value in good.items():
+                place = place_of[view]
+                quality[place][number] = round(_ONE * value / best)
+                seen_in[number] |= 1 << place
+        shown = [sum(1 << number for number in shows) for shows in quality]
+        kept = exchanged(fewest(shown, len(names)), quality, shown, seen_in)
+        return tuple(views[place] for place in bettered(kept, quality, seen_in, self._worth * _ONE))
