@@ -199,6 +199,11 @@ class Affordances:
         """
         return self._line(name)[1]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every thing and room of the table, by its first name."""
+        return tuple(dict.fromkeys(names[0] for names, _ in self._lines.values()))
+
     def words(self, name: str) -> frozenset[str]:
         """Words by which a thing may be called: those of its name and of its other names."""
         return frozenset(singular(word) for text in (name, *self._line(name)[0]) for word in content_words(text))

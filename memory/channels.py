@@ -129,7 +129,7 @@ class Channel:
     """Candidates of one way of looking, on the scale of its own background.
 
     Attributes:
-        name: "visual", "dense", "words" or "graph".
+        name: "visual", "dense", "words", "graph", "forest", "uses" or "space".
         raw: Score of each candidate: a cosine, a BM25, a share of a walk.
         chance: Calibrated chance of each candidate.
         mean: Mean score of the background.
@@ -138,6 +138,7 @@ class Channel:
         rows: Which row of its vectors each candidate matched with.
         drift: Change of the background per second that was taken out of `raw`.
         count: How many were compared, candidates or not.
+        notes: What there is to say of a candidate, for people.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Channel:
     rows: dict[int, int] = field(default_factory=dict)
     drift: float = 0.0
     count: int = 0
+    notes: dict[int, str] = field(default_factory=dict)
 
     def z(self, item: int) -> float:
         """Standard deviations above the background; 0 for what is no candidate."""
@@ -353,6 +355,8 @@ def reasons(record: Record, item: int, took_part: Sequence[Channel]) -> str:
         z = channel.z(item)
         if channel.name == "visual":
             parts.append(f"visual {z:.1f} sd above this query's background")
+        elif item in channel.notes:
+            parts.append(channel.notes[item])
         elif channel.name == "dense" and z > 2:
             parts.append(f"meaning {z:.1f} sd above the other texts")
     if record.text:

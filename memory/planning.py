@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,29 @@ class Planner:
             text_vector = self._cached("text", parsed.semantic, self._text_encoder())
         return Plan(parsed, vector, text_vector, tuple(notes))
 
+    def knows(self, name: str) -> bool:
+        """Whether pictures can be searched for a thing of this name."""
+        if self._encoder is None:
+            return False
+        ask = getattr(self._encoder(), "unknown_words", None)
+        return ask is None or not ask(name)
+
+    def look_of(self, name: str) -> Float32[np.ndarray, "d"]:
+        """What a thing of a name that is known looks like to the encoder."""
+        assert self._encoder is not None
+        encoder = self._encoder()
+        return self._cached("image", _prompt(encoder, name), encoder)
+
+    def meanings(self, texts: Sequence[str]) -> Float32[np.ndarray, "n d_text"]:
+        """Vectors of texts by the text encoder, which must be there."""
+        assert self._text_encoder is not None
+        return np.stack([self._cached("text", text, self._text_encoder()) for text in texts])
+
+    @property
+    def has_meanings(self) -> bool:
+        """Whether there is a text encoder."""
+        return self._text_encoder is not None
+
     def _embed_array(self, query: np.ndarray) -> Float32[np.ndarray, "d"]:
         if query.ndim == 3 and query.dtype == np.uint8 and query.shape[2] == 3 and 0 not in query.shape:
             if self._encoder is None:
@@ -100,17 +123,21 @@ class Planner:
             text = query.subject if query.place and ask is not None and not ask(query.subject) else ""
         if not content_words(text):
             return None
-        prompts = getattr(encoder, "prompts", None) or {}
-        prompt = prompts.get("seen") or prompts.get("object", "{}")  # anywhere in a view, not only in its middle
         try:
-            return self._cached("image", prompt.format(text), encoder)
+            return self._cached("image", _prompt(encoder, text), encoder)
         except (UnknownWordError, ValueError) as error:  # no word that a picture shows, or too many of them
             notes.append(str(error))
             return None
 
     def _cached(self, role: str, text: str, encoder: Any) -> Float32[np.ndarray, "d"]:
         if (role, text) not in self._cache:
-            if len(self._cache) >= 512:
+            if len(self._cache) >= 2048:
                 self._cache.pop(next(iter(self._cache)))
             self._cache[role, text] = np.asarray(encoder.encode_texts([text]), np.float32)[0]
         return self._cache[role, text]
+
+
+def _prompt(encoder: Encoder, text: str) -> str:
+    """A text in the encoder's own wording: anywhere in a view, not only in its middle."""
+    prompts: Mapping[str, str] = getattr(encoder, "prompts", None) or {}
+    return (prompts.get("seen") or prompts.get("object", "{}")).format(text)

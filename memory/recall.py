@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from placecell.memory.affordances import Affordances
 from placecell.memory.calibration import NO_MATCH_BELOW, noisy_or
 from placecell.memory.channels import (
     DRIFT_BINS,
@@ -35,7 +36,8 @@ from placecell.memory.lexicon import Lexicon
 from placecell.memory.planning import Plan, Planner
 from placecell.memory.predicates import Predicate
 from placecell.memory.queries import Query
-from placecell.memory.records import Recollection
+from placecell.memory.records import Recollection, Record
+from placecell.memory.routing import Ground, Needs, asks_for_places, needs_of, space_channel, uses_channel
 
 if TYPE_CHECKING:
     from placecell.memory.forest import Forest
@@ -82,6 +84,7 @@ class Recaller:
         forest: Tree over time, for questions about the whole.
         encoder: Gives the encoder of the pictures; called when a query has to be embedded.
         text_encoder: The same for texts.
+        ground: Gives the tree over space; called when a question asks for a use or for places.
     """
 
     def __init__(
@@ -93,13 +96,16 @@ class Recaller:
         forest: Forest | None = None,
         encoder: Callable[[], Encoder] | None = None,
         text_encoder: Callable[[], Any] | None = None,
+        ground: Callable[[], Ground] | None = None,
     ) -> None:
         self._moments = Glance(moments)
         self._visual = visual
         self._dense = dense
         self._lexicon = lexicon
         self._forest = forest
+        self._ground = ground
         self._planner = Planner(encoder if visual is not None else None, text_encoder if dense is not None else None)
+        self._affordances = Affordances(encode=self._planner.meanings if self._planner.has_meanings else None)
 
     def plan(self, query: str | Query | np.ndarray) -> Plan:
         """What a query turns into; see `Planner.plan`."""
@@ -116,7 +122,34 @@ class Recaller:
         window = parsed.window(*self._moments.extent_s())
         lines += [f"between {window[0]:.1f} and {window[1]:.1f} s"] if window else []
         lines += [f"within {parsed.near[1]} m of {parsed.near[0]}"] if parsed.near else []
-        return (*lines, *plan.notes)
+        return (self._route_line(plan), *lines, *plan.notes)
+
+    def _route_line(self, plan: Plan) -> str:
+        """Which way a question goes."""
+        assert plan.query is not None
+        if self._is_overview(plan):
+            return f"route: global, summaries of {'events' if self._rooms(plan.query) is None else 'rooms'}"
+        if plan.query.route != "implicit":
+            return "route: explicit, the chunk index"
+        best = self._needs(plan.query)[0].best
+        return f"route: implicit, a beam down the trees{' for ' if best else ''}{', '.join(best)}"
+
+    def _is_overview(self, plan: Plan) -> bool:
+        is_overview = plan.query is not None and (plan.query.route == "global" or not plan.query.semantic)
+        return is_overview and self._forest is not None and plan.vector is None
+
+    def _rooms(self, query: Query) -> Ground | None:
+        """The tree over space, if a question about the whole asks for places and rooms are known."""
+        if self._ground is None or not asks_for_places(query):
+            return None
+        ground = self._ground()
+        return ground if any(cell.region for cell in ground.tree.rooms()) else None
+
+    def _needs(self, query: Query) -> tuple[Needs, Ground | None]:
+        """What serves the use that a question names, among things of the tree and those that the encoder knows."""
+        ground = None if self._ground is None else self._ground()
+        known = [name for name in self._affordances.names if self._planner.knows(name)]
+        return needs_of(query.semantic or query.text, ground and ground.tree, self._affordances, known), ground
 
     # --- recall -------------------------------------------------------------------------------------------------
 
@@ -173,8 +206,10 @@ class Recaller:
         if as_of is not None:
             where = where.known_at(float(as_of))
         test = self._test(where, as_of, visible)
-        is_overview = plan.query is not None and (plan.query.route == "global" or not plan.query.semantic)
-        if is_overview and self._forest is not None and plan.vector is None:
+        if self._is_overview(plan) and plan.query is not None:
+            ground = self._rooms(plan.query)
+            if ground is not None and (hits := self._places(ground, k, test)):
+                return Recollections(hits, notes)
             return Recollections(self._overview(plan.query, k, test), notes)
         channels = self._channels(plan, where, test, k)
         if not channels:
@@ -238,6 +273,8 @@ class Recaller:
         visual = found[0] if found else None
         if plan.query is not None and plan.query.route == "implicit" and visual is not None and plan.vector is not None:
             found.append(forest_channel(self._forest, plan.vector, visual, test) if self._forest is not None else None)
+        if plan.query is not None and plan.query.route == "implicit":
+            found += self._by_use(plan.query, limit, test, pool)
         if plan.text_vector is not None and self._dense is not None:
             found.append(
                 vector_channel(
@@ -248,6 +285,19 @@ class Recaller:
         if plan.query is not None and plan.query.semantic and self._lexicon is not None:
             found.append(lexical_channel(self._lexicon, plan.query.semantic, pool=pool, visible=test))
         return [channel for channel in found if channel is not None]
+
+    def _by_use(self, query: Query, where: Predicate | None, test: Visible, pool: int) -> list[Channel | None]:
+        """What serves a use: things of the spatial tree, and pictures that look like such things."""
+        needs, ground = self._needs(query)
+        looks = []
+        for name in needs.best if self._visual is not None else ():
+            if self._planner.knows(name):
+                look = vector_channel(
+                    "visual", self._visual, self._planner.look_of(name), self._moments, pool=pool, where=where,
+                    visible=test, calibration=self._planner.calibration,
+                )  # fmt: skip
+                looks += [] if look is None else [(name, needs.things[name], look)]
+        return [uses_channel(looks), None if ground is None else space_channel(ground, needs, pool, test)]
 
     def _bins(self, where: Predicate) -> list[tuple[float, Any]]:
         """Time bins of equal length over what is asked for."""
@@ -335,7 +385,7 @@ class Recaller:
     ) -> Recollection:
         record = self._moments.record(item)
         took_part = [channel for channel in channels if item in channel.raw]
-        visual = next((channel for channel in took_part if channel.name == "visual"), None)
+        visual = next((channel for channel in took_part if channel.name in ("visual", "uses")), None)
         box = None
         if visual is not None and record.embeddings is not None and item in visual.rows:
             box = tile_box(visual.rows[item], len(record.embeddings))
@@ -357,30 +407,49 @@ class Recaller:
             interval_s=(min(m.stamp_s for m in moments), max(m.end_s for m in moments)),
         )
 
+    def _places(self, ground: Ground, k: int, test: Visible) -> list[Recollection]:
+        """What there is: one view for each room, of the thing that stands for it or else of any that is shown."""
+        hits = []
+        for cell in ground.tree.largest(k):
+            part = ground.tree.part(cell)
+            leaves = [ground.tree[part.key], *cell.all_leaves()]
+            items = (ground.item(source) for leaf in leaves for source in leaf.sources)
+            item = next((item for item in items if item is not None and test(item)), None)
+            if item is not None:
+                record = self._moments.record(item)
+                span = f"{part.count} things, seen from {part.start_s:.0f} to {part.end_s:.0f} s"
+                hits.append(self._standing_for(record, part.text, f"stands for {span}", (part.start_s, part.end_s)))
+        return hits
+
     def _overview(self, query: Query | None, k: int, test: Visible) -> list[Recollection]:
         """What happened, in the order of time: one moment for each of about `k` parts of the streams."""
         assert self._forest is not None
         hits: list[Recollection] = []
         for summary in self._forest.overview(k, test):
+            span = f"{summary.count} moments from {summary.start_s:.0f} to {summary.end_s:.0f} s"
             record = self._moments.record(summary.item)
             hits.append(
-                Recollection(
-                    record_id=record.record_id,
-                    score=0.0,
-                    probability=1.0,  # it did happen
-                    stamp_s=record.stamp_s,
-                    end_s=record.end_s,
-                    agent_id=record.agent_id,
-                    position_m=record.position_m,
-                    text=record.text or summary.text,
-                    labels=record.labels,
-                    source=record.source,
-                    why=f"stands for {summary.count} moments from {summary.start_s:.0f} to {summary.end_s:.0f} s",
-                    interval_s=(summary.start_s, summary.end_s),
-                )
+                self._standing_for(record, summary.text, f"stands for {span}", (summary.start_s, summary.end_s))
             )
         is_backwards = query is not None and query.order in ("last", "before")
         return hits[::-1] if is_backwards else hits
+
+    def _standing_for(self, record: Record, text: str, why: str, interval_s: tuple[float, float]) -> Recollection:
+        """A record as one that stands for many."""
+        return Recollection(
+            record_id=record.record_id,
+            score=0.0,
+            probability=1.0,  # it did happen
+            stamp_s=record.stamp_s,
+            end_s=record.end_s,
+            agent_id=record.agent_id,
+            position_m=record.position_m,
+            text=record.text or text,
+            labels=record.labels,
+            source=record.source,
+            why=why,
+            interval_s=interval_s,
+        )
 
 
 def _point(point: Any) -> tuple[float, float, float]:

@@ -15,19 +15,45 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from placecell.memory.affordances import Affordances
+from placecell.memory.calibration import CERTAIN
+from placecell.memory.channels import Channel
 from placecell.memory.queries import Query, content_words, singular
+from placecell.memory.records import RecordId
 
 if TYPE_CHECKING:
     from placecell.memory.space_cells import Cell, Leaf
     from placecell.memory.space_tree import SpaceTree
 
-__all__ = ["Needs", "asks_for_places", "find", "needs_of", "room_name", "route_line", "seek"]
+__all__ = [
+    "Ground",
+    "Needs",
+    "asks_for_places",
+    "find",
+    "needs_of",
+    "room_name",
+    "seek",
+    "space_channel",
+    "uses_channel",
+]
 
 ROOM_WEIGHT: Final = 0.15  # what a fitting room adds to a thing in it
 NAMED: Final = 4  # things that an explanation names, and that pictures are searched for
 NEAR_BEST: Final = 0.6  # share of the best weight below which a thing is not worth looking for
 
 _PLACES = re.compile(r"\b(?:rooms?|places?|floors?|house|home|flat|apartment|building|layout|where)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The spatial tree, and what its sources are in the memory's indexes.
+
+    Attributes:
+        tree: Things and views.
+        item: Item of a record, None if it is not folded.
+    """
+
+    tree: SpaceTree
+    item: Callable[[RecordId], int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +74,13 @@ class Needs:
         least = NEAR_BEST * max(self.things.values(), default=0.0)
         return tuple(name for name in list(self.things)[:NAMED] if self.things[name] >= least)
 
+    def served(self, leaf: Leaf) -> float:
+        """How well a leaf serves it by what it is."""
+        return max((self.things.get(label, 0.0) for label in leaf.labels), default=0.0)
+
     def of_leaf(self, leaf: Leaf) -> float:
         """How well a leaf serves it: its best label, and a little for the room that it is in."""
-        own = max((self.things.get(label, 0.0) for label in leaf.labels), default=0.0)
+        own = self.served(leaf)
         return own + ROOM_WEIGHT * self._of_rooms([leaf.region]) if own > 0 else -math.inf
 
     def of_cell(self, cell: Cell) -> float:
@@ -75,11 +105,20 @@ def room_name(region: str) -> str:
     return " ".join(re.findall(r"[^\W\d_]+", region.lower()))
 
 
-def needs_of(text: str, space: SpaceTree, affordances: Affordances) -> Needs:
-    """Turn a question that names a use into what serves it, among the things and rooms that the tree knows."""
-    root = space.root
-    rooms = {room_name(name) for cell in space.rooms() for name in cell.region} - {""}
-    things = set() if root is None else set(root.labels)
+def needs_of(text: str, space: SpaceTree | None, affordances: Affordances, names: Iterable[str] = ()) -> Needs:
+    """Turn a question that names a use into what serves it.
+
+    Args:
+        text: The question.
+        space: Whose things and rooms may serve it.
+        affordances: What things are good for.
+        names: Further names of things to choose from.
+    """
+    rooms: set[str] = set()
+    things = set(names)
+    if space is not None and space.root is not None:
+        rooms = {room_name(name) for cell in space.rooms() for name in cell.region} - {""}
+        things |= set(space.root.labels)
     found = affordances.expand(text, things | rooms)
     return Needs(
         {name: weight for name, weight in found.items() if name in things},
@@ -143,11 +182,51 @@ def asks_for_places(query: Query) -> bool:
     return _PLACES.search(query.text.lower()) is not None and query.order is None
 
 
-def route_line(query: Query, needs: Needs | None, is_overview: bool, by_place: bool) -> str:
-    """One line that says which way a question goes."""
-    if is_overview:
-        return f"route: global, summaries of {'rooms' if by_place else 'events'}"
-    if query.route == "implicit":
-        sought = ", ".join(needs.best) if needs is not None else ""
-        return f"route: implicit, a beam down the trees{f' for {sought}' if sought else ''}"
-    return "route: explicit, the chunk index"
+def space_channel(ground: Ground, needs: Needs, pool: int, visible: Callable[[int], bool]) -> Channel | None:
+    """Views of the things that a beam down the spatial tree reaches, scored by how well those serve the use."""
+
+    def is_shown(leaf: Leaf) -> bool:
+        return any((item := ground.item(source)) is not None and visible(item) for source in leaf.sources)
+
+    raw: dict[int, float] = {}
+    chance: dict[int, float] = {}
+    notes: dict[int, str] = {}
+    for leaf, score in seek(ground.tree, needs, pool, visible=is_shown):
+        items = [item for source in leaf.sources if (item := ground.item(source)) is not None and visible(item)]
+        for place, item in enumerate(items):
+            held = score * 0.99**place  # the best view of a thing first
+            if held > raw.get(item, 0.0):
+                raw[item], chance[item] = held, min(needs.served(leaf), CERTAIN)
+                notes[item] = " in the ".join([leaf.labels[0], *(room_name(name) for name in leaf.region[-1:])])
+    if not raw:
+        return None
+    # Things that do not serve it make the background: their number counts, their score is 0.
+    count = max(len(ground.tree), len(raw))
+    mean = sum(raw.values()) / count
+    std = math.sqrt(max(sum(score**2 for score in raw.values()) / count - mean**2, 1e-4))
+    return Channel("space", raw, chance, mean, std, max(chance.values()), notes=notes, count=count)
+
+
+def uses_channel(found: Sequence[tuple[str, float, Channel]]) -> Channel | None:
+    """Several looks for one use as one channel: each candidate by the thing that it shows best.
+
+    Args:
+        found: Name of each thing, how well it serves the use, and its own channel.
+    """
+    if not found:
+        return None
+    best = max(weight for _, weight, _ in found)
+    raw: dict[int, float] = {}
+    merged = Channel("uses", raw, {}, 0.0, 1.0, 0.0, count=max(channel.count for _, _, channel in found))
+    for name, weight, channel in found:
+        share = weight / best
+        merged.trust = max(merged.trust, share * channel.trust)
+        for item in channel.raw:
+            z = share * channel.z(item)
+            if z > raw.get(item, -math.inf):
+                raw[item] = z
+                merged.chance[item] = share * channel.chance.get(item, 0.0)
+                merged.notes[item] = f"looks like {name}, {channel.z(item):.1f} sd above the background"
+                if item in channel.rows:
+                    merged.rows[item] = channel.rows[item]
+    return merged

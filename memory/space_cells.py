@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -49,6 +49,7 @@ class Leaf:
         region: Where it belongs, outermost first: `("ground floor", "kitchen")`.
         words: Content words of `text`.
         sources: Records that show it, the best one first.
+        address: Digits from the coarsest to the finest; no two leaves share all.
     """
 
     key: str
@@ -63,11 +64,11 @@ class Leaf:
     region: Region = ()
     words: tuple[str, ...] = ()
     sources: tuple[RecordId, ...] = ()
+    address: tuple[Digit, ...] = field(init=False)
 
-    @property
-    def address(self) -> tuple[Digit, ...]:
-        """Digits from the coarsest to the finest; no two leaves share all."""
-        return (*(self.region or ("",)), *_octants(self.position_m), *_hashed(self.key))
+    def __post_init__(self) -> None:
+        digits = (*(self.region or ("",)), *_octants(self.position_m), *_hashed(self.key))
+        object.__setattr__(self, "address", digits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +180,8 @@ class Cell:
 
     # --- kept exact by the tree ---------------------------------------------------------------------------------
 
-    def _count(self, leaf: Leaf, sign: int) -> None:
-        """Add or take away what adds up; extents are the caller's."""
+    def _count(self, leaf: Leaf, sign: int, row: Float64[np.ndarray, "d"] | None = None) -> None:
+        """Add or take away what adds up; extents are the caller's. `row` is the leaf's vector in float64."""
         self.part = self._unit = None
         self.count += sign
         for counts, names in ((self.labels, leaf.labels), (self.words, leaf.words)):
@@ -190,16 +191,20 @@ class Cell:
                     del counts[name]
         if leaf.vector is not None:
             self.num_vectors += sign
-            if self.children:
-                if self._total is None:
-                    self._total = np.zeros(len(leaf.vector))
-                self._total += leaf.vector if sign > 0 else -leaf.vector
-                if not self.num_vectors:
-                    self._total = None
+        if row is not None and self._total is None:
+            self._total = row.copy()
+        elif row is not None and self._total is not None:
+            (np.add if sign > 0 else np.subtract)(self._total, row, out=self._total)
+            if not self.num_vectors:
+                self._total = None
 
     def _reach(self, other: Leaf | Cell) -> None:
-        self.low_m = _corner(min, self.low_m, other.low_m)
-        self.high_m = _corner(max, self.high_m, other.high_m)
+        (a, b, c), (x, y, z) = self.low_m, other.low_m
+        if x < a or y < b or z < c:
+            self.low_m = (min(a, x), min(b, y), min(c, z))
+        (a, b, c), (x, y, z) = self.high_m, other.high_m
+        if x > a or y > b or z > c:
+            self.high_m = (max(a, x), max(b, y), max(c, z))
         self.start_s, self.end_s = min(self.start_s, other.start_s), max(self.end_s, other.end_s)
 
     def _measure(self) -> None:
@@ -213,9 +218,15 @@ class Cell:
 # --- the trie --------------------------------------------------------------------------------------------------------
 
 
-def insert(cell: Cell, leaf: Leaf, address: tuple[Digit, ...]) -> Cell:
+def insert(cell: Cell, leaf: Leaf) -> Cell:
     """The cell with one leaf more; along one path, which is changed."""
-    shared = _common(cell.address, address)
+    return _insert(cell, leaf, None if leaf.vector is None else leaf.vector.astype(np.float64), 0)
+
+
+def _insert(cell: Cell, leaf: Leaf, row: Float64[np.ndarray, "d"] | None, known: int) -> Cell:
+    """See `insert`; the first `known` digits of the cell's address are the leaf's."""
+    address = leaf.address
+    shared = _common(cell.address, address, known)
     if shared < len(cell.address):  # it lies beside the cell
         are_apart = isinstance(address[shared], str) or isinstance(cell.address[shared], str)
         if cell.leaves and cell.count < CAPACITY and not are_apart:
@@ -223,15 +234,14 @@ def insert(cell: Cell, leaf: Leaf, address: tuple[Digit, ...]) -> Cell:
             _take(cell, leaf)
             return cell
         parent = Cell(address[:shared])
-        beside = grown([leaf])
-        parent.children = {cell.address[shared]: cell, address[shared]: beside}
+        parent.children = {cell.address[shared]: cell, address[shared]: grown([leaf])}
         _sum_up(parent)
         return parent
     if cell.children:
-        cell._count(leaf, 1)
+        cell._count(leaf, 1, row)
         cell._reach(leaf)
         below = cell.children.get(address[shared])
-        cell.children[address[shared]] = grown([leaf]) if below is None else insert(below, leaf, address)
+        cell.children[address[shared]] = grown([leaf]) if below is None else _insert(below, leaf, row, shared + 1)
         return cell
     if cell.count < CAPACITY and not isinstance(address[shared], str):
         _take(cell, leaf)
@@ -245,13 +255,17 @@ def _take(cell: Cell, leaf: Leaf) -> None:
     cell._reach(leaf)
 
 
-def remove(cell: Cell, leaf: Leaf, address: tuple[Digit, ...]) -> Cell | None:
+def remove(cell: Cell, leaf: Leaf) -> Cell | None:
     """The cell without a leaf that is in it, None if none is left; along one path, which is changed."""
+    return _remove(cell, leaf, None if leaf.vector is None else leaf.vector.astype(np.float64))
+
+
+def _remove(cell: Cell, leaf: Leaf, row: Float64[np.ndarray, "d"] | None) -> Cell | None:
     if not cell.children:
         del cell.leaves[leaf.key]
         return grown(list(cell.leaves.values())) if cell.leaves else None
-    digit = address[len(cell.address)]
-    below = remove(cell.children[digit], leaf, address)
+    digit = leaf.address[len(cell.address)]
+    below = _remove(cell.children[digit], leaf, row)
     if below is None:
         del cell.children[digit]
         if len(cell.children) == 1:
@@ -260,20 +274,20 @@ def remove(cell: Cell, leaf: Leaf, address: tuple[Digit, ...]) -> Cell | None:
         cell.children[digit] = below
     if cell.count - 1 <= CAPACITY and not cell.is_mixed:
         return grown(list(cell.all_leaves()))
-    cell._count(leaf, -1)
+    cell._count(leaf, -1, row)
     cell._measure()
     return cell
 
 
 def grown(leaves: Sequence[Leaf]) -> Cell:
     """The cell of these leaves, divided where it must be."""
-    addresses = [leaf.address for leaf in leaves]
-    shared = min(_common(addresses[0], address) for address in addresses)
-    cell = Cell(addresses[0][:shared])
+    first = leaves[0].address
+    shared = min(_common(first, leaf.address) for leaf in leaves)
+    cell = Cell(first[:shared])
     groups: dict[Digit, list[Leaf]] = {}
     if len(leaves) > 1:
-        for leaf, address in zip(leaves, addresses, strict=True):
-            groups.setdefault(address[shared], []).append(leaf)
+        for leaf in leaves:
+            groups.setdefault(leaf.address[shared], []).append(leaf)
     if len(leaves) <= CAPACITY and not any(isinstance(digit, str) for digit in groups):
         for leaf in leaves:
             _take(cell, leaf)
@@ -296,13 +310,12 @@ def _sum_up(cell: Cell) -> None:
         cell._reach(child)
 
 
-def _common(first: tuple[Digit, ...], second: tuple[Digit, ...]) -> int:
-    length = 0
-    for a, b in zip(first, second, strict=False):
-        if a != b:
-            break
-        length += 1
-    return length
+def _common(first: tuple[Digit, ...], second: tuple[Digit, ...], known: int = 0) -> int:
+    """How many digits two addresses share, given that they share the first `known`."""
+    end = min(len(first), len(second))
+    while known < end and first[known] == second[known]:
+        known += 1
+    return known
 
 
 def _octants(position_m: Point) -> list[int]:
@@ -321,7 +334,3 @@ def _hashed(key: str) -> list[int]:
     raw = key.encode()
     code = zlib.crc32(raw)
     return [*(code >> shift & 7 for shift in range(27, -1, -3)), int.from_bytes(b"\1" + raw)]
-
-
-def _corner(choose: Callable[[float, float], float], a: Sequence[float], b: Sequence[float]) -> Point:
-    return choose(a[0], b[0]), choose(a[1], b[1]), choose(a[2], b[2])

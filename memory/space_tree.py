@@ -101,14 +101,14 @@ class SpaceTree:
         )  # fmt: skip
         self.remove(key)
         self._leaves[key] = leaf
-        self._root = grown([leaf]) if self._root is None else insert(self._root, leaf, leaf.address)
+        self._root = grown([leaf]) if self._root is None else insert(self._root, leaf)
 
     def remove(self, key: str) -> bool:
         """Take a leaf out; says whether it was there."""
         leaf = self._leaves.pop(key, None)
         if leaf is None or self._root is None:
             return False
-        self._root = remove(self._root, leaf, leaf.address)
+        self._root = remove(self._root, leaf)
         return True
 
     # --- search -------------------------------------------------------------------------------------------------
@@ -181,6 +181,10 @@ class SpaceTree:
         return found
 
     def overview(self, k: int) -> list[Part]:
+        """Summaries of the `k` largest parts, see `largest`."""
+        return [self.part(cell) for cell in self.largest(k)]
+
+    def largest(self, k: int) -> list[Cell]:
         """At most `k` parts of the whole: one for each room, the fullest if there are more; cells where none is known.
 
         Raises:
@@ -198,7 +202,7 @@ class SpaceTree:
                 place = cut.index(largest)
                 cut[place : place + 1] = largest.ordered()
         kept = sorted(sorted(range(len(cut)), key=lambda i: (-cut[i].count, i))[:k])
-        return [self.part(cut[i]) for i in kept]
+        return [cut[i] for i in kept]
 
     def part(self, cell: Cell) -> Part:
         """Summary of a cell; made when it is asked for, and kept until something changes below."""
