@@ -146,7 +146,8 @@ def unpack_detections(data: bytes) -> tuple[Detection, ...]:
         ValueError: If the bytes hold no detections, or a value of the wrong type, shape or range.
 
     Example:
-        >>> found = Detection((0.1, 0.1, 0.3, 0.2), 40, (0, 0, 0), (1, 1, 1), (0.5, 0.5, 0.5), labels=(("mug", 0.9),))
+        >>> corners = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.5, 0.5, 0.5)
+        >>> found = Detection((0.1, 0.1, 0.3, 0.2), 40, *corners, labels=(("mug", 0.9),))
         >>> unpack_detections(pack_detections([found]))[0].labels
         (('mug', 0.9),)
     """

@@ -18,11 +18,13 @@ from scipy.sparse.csgraph import connected_components
 
 __all__ = ["NUM_CUES", "Groups", "group_cells"]
 
+_THING: Final = 0.45
 _SURE: Final = 0.9
-_OPEN: Final = 0.45
-_CLOSED: Final = 0.3  # a border this closed, and this long, parts two pieces whatever they point at
+_OPEN: Final = 0.5
+_CLOSED: Final = 0.25  # a border this closed, and this long, parts two pieces whatever they point at
 _CLOSED_CELLS: Final = 4
 _SAME_MIDDLE_M: Final = 0.18
+_SPREADS: Final = 0.8
 NUM_CUES: Final = 7
 
 
@@ -56,7 +58,7 @@ def group_cells(
     """
     h, w = output.shape[1:]
     chances = 1 / (1 + np.exp(-np.clip(output[:3], -30, 30)))
-    thing = chances[0] > 0.5
+    thing = chances[0] > _THING
     cell = np.full((h, w), -1, np.intp)
     num = int(thing.sum())
     cell[thing] = np.arange(num)
@@ -137,7 +139,7 @@ def _join_middles(piece: np.ndarray, a: np.ndarray, b: np.ndarray, p: np.ndarray
     far = votes[known] - (sums / np.maximum(counts, 1)[:, None])[piece[known]]
     spread = np.sqrt(np.bincount(piece[known], (far * far).sum(axis=1), len(names)) / np.maximum(counts, 1))[good]
     apart = np.linalg.norm(means[:, None] - means[None], axis=2)
-    near = apart < _SAME_MIDDLE_M + 0.5 * np.minimum(spread[:, None], spread[None])
+    near = apart < _SAME_MIDDLE_M + _SPREADS * np.minimum(spread[:, None], spread[None])
     place = np.full(len(names), -1)
     place[good] = np.arange(len(good))
     one, two, mean, length = _borders(piece, a, b, p)

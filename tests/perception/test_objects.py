@@ -1,10 +1,14 @@
+import textwrap
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from placecell.envs.house import HouseEnv
-from placecell.geometry import Camera, look_at
+from placecell.geometry import Camera, look_at, unproject
+from placecell.perception.detection import lift
 from placecell.perception.encoders import OnnxEncoder
-from placecell.perception.objects import CropNamer, Detector, MaskDetector, open_detector
+from placecell.perception.objects import CropNamer, Detector, MaskDetector, check_view, open_detector
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +102,14 @@ def test_detectors_open_by_name(encoder):
         open_detector("owl")
     with pytest.raises(ValueError, match="by instance id"):
         open_detector("masks", encoder, ["mug"])
+
+
+def test_the_detector_of_the_docs_runs():
+    text = (Path(__file__).parents[2] / "docs" / "detectors.md").read_text(encoding="utf-8")
+    scope = {"lift": lift, "check_view": check_view, "unproject": unproject}
+    exec(textwrap.dedent(text[text.index("    class RedThings") :]), scope)
+    rgb = np.zeros((64, 64, 3), np.uint8)
+    rgb[20:40, 10:30, 0] = 255
+    (found,) = scope["RedThings"]().detect(rgb, np.full((64, 64), 2.0, np.float32), Camera(64, 64), np.eye(4))
+    assert found.num_px == 400 and found.labels[0][0] == "something red"
+    assert isinstance(scope["RedThings"](), Detector)
