@@ -46,7 +46,7 @@ class Frontier:
         middle_m: Its middle.
         direction_rad: Heading towards the unknown, 0 along -z, positive to the left.
         size_m: Its length.
-        unknown_m2: Floor within 2.5 m behind it that may be free.
+        unknown_m2: Floor in a square of 5 m around it that may be free.
         floor: Number of the floor.
         first_s: When its cells were first seen.
         glimpse: The record whose picture shows it best.
@@ -78,7 +78,6 @@ class Border:
 
 def borders(
     free: Bool[np.ndarray, "rows columns"],
-    occupied: Bool[np.ndarray, "rows columns"],
     known: PathFinder,
     possible: PathFinder,
     places: Sequence[tuple[int, int]],
@@ -87,7 +86,6 @@ def borders(
 
     Args:
         free: Cells of known floor.
-        occupied: Cells that block.
         known: Where the agent can stand for certain.
         possible: Where it could stand if all that is unknown were free.
         places: Where agents are.
@@ -95,22 +93,26 @@ def borders(
     Returns:
         Stretches ordered by their first cell; none without a place to start from.
     """
+    standing, ground = known.navigable, possible.navigable
     # Unknown cells where the agent could stand, but for specks.
-    unknown = possible.navigable & ~free & ~occupied
+    unknown = ground & ~free
     _, parts, stats, _ = cv2.connectedComponentsWithStats(unknown.astype(np.uint8), connectivity=4)
     unknown &= (stats[:, cv2.CC_STAT_AREA] * CELL_M**2 >= MIN_UNKNOWN_M2)[parts]
     # Known cells that are blocked by nothing known: the agent may come to the edge of what it knows.
-    walkable = free & possible.navigable
-    _, islands = cv2.connectedComponents(walkable.astype(np.uint8), connectivity=4)
-    reached = np.unique([islands[cell] for cell in (_nearest(walkable, place) for place in places) if cell])
-    if not reached.size:
-        return []
-    edge = np.isin(islands, reached) & walkable & (cv2.dilate(unknown.astype(np.uint8), _CROSS) > 0)
-    spots = np.argwhere(known.navigable & np.isin(islands, reached))
-    if not len(spots):
+    walkable = free & ground
+    count, islands = cv2.connectedComponents(walkable.astype(np.uint8), connectivity=4)
+    is_reached = np.zeros(count, bool)
+    for place in places:
+        start = _nearest(walkable, place)
+        if start is not None:
+            is_reached[islands[start]] = True
+    reached = is_reached[islands]
+    spots = np.argwhere(standing & reached)
+    edge = reached & (cv2.dilate(unknown.astype(np.uint8), _CROSS) > 0)
+    cells = np.argwhere(edge)
+    if not len(spots) or not len(cells):
         return []
     _, clusters = cv2.connectedComponents(cv2.dilate(edge.astype(np.uint8), np.ones((3, 3), np.uint8)), connectivity=8)
-    cells = np.argwhere(edge)
     numbers = clusters[edge]
     found = []
     for number in np.unique(numbers).tolist():
@@ -150,11 +152,11 @@ def _border(cells: np.ndarray, unknown: Bool[np.ndarray, "rows columns"], spots:
     middle = cells[((cells - centre) ** 2).sum(axis=1).argmin()]
     reach = round(BEHIND_M / CELL_M)
     low = np.maximum(middle - reach, 0)
-    window = unknown[low[0] : middle[0] + reach + 1, low[1] : middle[1] + reach + 1]
-    behind = np.argwhere(window) + low
+    behind = np.argwhere(unknown[low[0] : middle[0] + reach + 1, low[1] : middle[1] + reach + 1]) + low
+    outside = (2 * reach + 1) ** 2 - int(np.prod(np.minimum(middle + reach + 1, unknown.shape) - low))
     # Towards the unknown cells next to the stretch.
-    near = np.maximum(cells.min(axis=0) - 3, 0), cells.max(axis=0) + 4
-    around = np.argwhere(unknown[near[0][0] : near[1][0], near[0][1] : near[1][1]]) + near[0]
+    near, far = np.maximum(cells.min(axis=0) - 3, 0), cells.max(axis=0) + 4
+    around = np.argwhere(unknown[near[0] : far[0], near[1] : far[1]]) + near
     outward = around.mean(axis=0) - centre if len(around) else np.zeros(2)
     length = float(np.hypot(*outward))
     if length < 0.3 and len(behind):  # unknown on all sides
@@ -162,7 +164,8 @@ def _border(cells: np.ndarray, unknown: Bool[np.ndarray, "rows columns"], spots:
         length = float(np.hypot(*outward))
     outward = outward / length if length > 1e-6 else np.array([-1.0, 0.0])
     stand = spots[((spots - middle) ** 2).sum(axis=1).argmin()]
-    return Border(cells, middle, outward, (int(stand[0]), int(stand[1])), len(behind) * CELL_M**2)
+    unknown_m2 = (len(behind) + outside) * CELL_M**2
+    return Border(cells, middle, outward, (int(stand[0]), int(stand[1])), unknown_m2)
 
 
 def glimpse_of(

@@ -34,7 +34,7 @@ _BODY_M, _REACH_M = 0.15, 0.25  # around a camera: certainly, probably free
 _BLIND_M: Final = 3.0  # floor below the picture, in front of the first floor that is seen
 _HIT, _CLEAR, _LOW, _HIGH = 2, -1, -3, 6
 _CHUNK: Final = 64
-_MARGIN: Final = 8
+_MARGIN: Final = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -34,6 +34,8 @@ STOREY_M: Final = 1.2  # a camera that rose or sank by more, with floor below it
 _SAME_STOREY_M: Final = 0.6
 _SETTLE: Final = 64  # records after which the height of a floor is settled
 _FLOOR_M2: Final = 0.5  # seen of a level before it may be the floor
+_CANDIDATES: Final = 4  # views looked at to find a frontier's glimpse
+_AROUND: Final = 20  # cells of the unknown shown around what is known
 _STEP_M: Final = 1.5  # two records of one walk are not further apart
 _FRESH_S: Final = 60.0  # evidence of one agent that is older than another's by more does not count
 
@@ -281,7 +283,7 @@ class Places:
         known = self.pathfinder(agent_radius_m, floor.number)
         possible = self.pathfinder(agent_radius_m, floor.number, optimistic=True)
         found = []
-        for border in borders(floor.free, floor.occupied, known, possible, places):
+        for border in borders(floor.free, known, possible, places):
             dz, dx = border.outward
             rows, columns = border.cells.T
             middle = floor.point(int(border.middle[0]), int(border.middle[1]))
@@ -311,7 +313,7 @@ class Places:
         x, z = level.floor.origin_m
         points = np.full((len(cells), 3), level.floor.height_m)
         points[:, 0], points[:, 2] = (cells[:, 1] + 0.5) * CELL_M + x, (cells[:, 0] + 0.5) * CELL_M + z
-        best = np.argsort(-weights, kind="stable")[:8]
+        best = np.argsort(-weights, kind="stable")[:_CANDIDATES]
         return glimpse_of(points, direction_rad, [self._views[int(values[i])] for i in best], weights[best].tolist())
 
     # --- rooms -------------------------------------------------------------------------------------------------------
@@ -444,5 +446,15 @@ def _merged(number: int, storeys: list[_Storey]) -> _Level:
             better = grid.quality > quality[at]
             view[at][better], quality[at][better] = grid.view[better], grid.quality[better]
     free = (score < 0) | (assumed & (score == 0))
-    floor = Floor(number, float(np.mean(heights)), (column * CELL_M, row * CELL_M), free, score > 0, wall > 0)
-    return _Level(floor, first_s, view, quality, tuple(storeys))
+    occupied = score > 0
+    cut = tuple(_extent(free | occupied, axis) for axis in (1, 0))
+    origin_m = (column + cut[1].start) * CELL_M, (row + cut[0].start) * CELL_M
+    floor = Floor(number, float(np.mean(heights)), origin_m, free[cut], occupied[cut], wall[cut] > 0)
+    return _Level(floor, first_s[cut], view[cut], quality[cut], tuple(storeys))
+
+
+def _extent(known: Bool[np.ndarray, "rows columns"], axis: int) -> slice:
+    """Where along the other axis anything is known, and a metre around it as far as the grid reaches."""
+    where = np.flatnonzero(known.any(axis=axis))
+    low, high = (int(where[0]), int(where[-1])) if len(where) else (0, 0)
+    return slice(max(low - _AROUND, 0), high + _AROUND + 1)

@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 __all__ = ["PathFinder", "ShortestPath"]
 
@@ -76,14 +76,27 @@ class PathFinder:
         self._settle()
 
     def _settle(self) -> None:
-        """What follows from `navigable`."""
-        _, self.islands = cv2.connectedComponents(self.navigable.astype(np.uint8), connectivity=4)
+        """Forget what followed from another `navigable`."""
+        self._routes: OrderedDict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = OrderedDict()
+        for name in ("islands", "_island_cells", "_graph"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
+    def islands(self) -> Int32[np.ndarray, "rows columns"]:
+        """Number of the island of each cell, 0 where the agent cannot stand."""
+        _, islands = cv2.connectedComponents(self.navigable.astype(np.uint8), connectivity=4)
+        return np.asarray(islands, np.int32)
+
+    @cached_property
+    def _island_cells(self) -> Int64[np.ndarray, "islands"]:
         counts = np.bincount(self.islands.ravel())
         counts[0] = 0
-        self._island_cells = counts
-        self.largest_island = int(counts.argmax())
-        self._routes: OrderedDict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = OrderedDict()
-        self.__dict__.pop("_graph", None)
+        return np.asarray(counts)
+
+    @property
+    def largest_island(self) -> int:
+        """Number of the island with the most cells."""
+        return int(self._island_cells.argmax())
 
     def restricted(self, allowed: Bool[np.ndarray, "rows columns"]) -> PathFinder:
         """The same floor, but the agent's centre must stay on the `allowed` cells.
