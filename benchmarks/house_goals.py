@@ -9,11 +9,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from placecell.agents.goals import Goal
 from placecell.benchmarks.floor_graph import FloorGraph
 from placecell.envs.house import CATEGORIES, COLOURS, House, HouseEnv, HouseObject
 from placecell.envs.walk import visible_objects
@@ -352,10 +353,8 @@ def _gap_m(a: HouseObject, b: HouseObject) -> float:
     return float(np.linalg.norm(np.maximum(np.maximum(a.low_m - b.high_m, b.low_m - a.high_m), 0.0)))
 
 
-def agent_goal(goal: HouseGoal, goal_id: str) -> Any:
+def agent_goal(goal: HouseGoal, goal_id: str) -> Goal:
     """The goal as planners get it."""
-    from placecell.agents.goals import Goal
-
     if goal.kind == "image":
         return Goal("image", image=goal.image, goal_id=goal_id)
     return Goal(goal.kind, goal.text, goal_id=goal_id)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
+from placecell.agents.goals import Goal
 from placecell.agents.planner import STOP
 from placecell.benchmarks.coverage import FloorMeter
 from placecell.benchmarks.house_goals import GoalSite, HouseGoal, agent_goal, draw_goals
@@ -50,7 +50,7 @@ def run(
     rng = np.random.default_rng([settings.seed, house])
     world.reset(int(rng.integers(2**31)))
     goals: list[HouseGoal] = []
-    planner = open_player("ours", env, settings.seed, partial(_nowhere))
+    planner = open_player("ours", env, settings.seed, _nowhere)
     experience = new_experience(env, house_detector(settings.detector, env), max_bytes=max_bytes)
     sensed = experience.observe(world.last, world.info)
     size = max(num_steps // _PARTS, 1)
@@ -100,8 +100,8 @@ def run(
     }
 
 
-def _nowhere(goal_id: str, here: np.ndarray) -> np.ndarray | None:
-    return None
+def _nowhere(goal: Goal) -> list[np.ndarray]:
+    return []
 
 
 def _part(costs: list[float], num_bytes: int, num_records: int, step: int) -> dict[str, float]:

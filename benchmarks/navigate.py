@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from placecell.agents.embodied import Pursuit, pursue
+from placecell.agents.goals import Goal
 from placecell.benchmarks import bootstrap
 from placecell.benchmarks.coverage import FloorMeter
 from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
@@ -78,7 +79,7 @@ def play(settings: NavigateSettings, videos: Path | None, episode: Episode) -> d
     world.reset(seed % 2**31)
     is_blind = episode.planner == "oracle"  # it looks at nothing
     detector = None if is_blind else house_detector(settings.detector, env)
-    planner = open_player(episode.planner, env, seed, partial(_nearest_target, site, goals))
+    planner = open_player(episode.planner, env, seed, partial(_targets, site, goals))
     experience = new_experience(env, detector, is_blind=is_blind)
     film = _film(videos, episode, env)
     rows, growth = [], [(0, 0)]
@@ -112,10 +113,11 @@ def play(settings: NavigateSettings, videos: Path | None, episode: Episode) -> d
     }
 
 
-def _nearest_target(site: GoalSite, goals: Sequence[HouseGoal], goal_id: str, here: np.ndarray) -> np.ndarray | None:
+def _targets(site: GoalSite, goals: Sequence[HouseGoal], goal: Goal) -> list[np.ndarray]:
     """Where an oracle goes."""
-    goal = goals[int(goal_id)]
-    return None if goal.is_absent else site.distances(goal.object_ids).nearest(here)
+    wanted = goals[int(goal.goal_id)]
+    point = None if wanted.is_absent else site.distances(wanted.object_ids).nearest(site.env.position_m)
+    return [] if point is None else [point]
 
 
 def _judged(

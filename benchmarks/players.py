@@ -11,16 +11,15 @@ from typing import Any, Final
 import numpy as np
 
 from placecell.agents.goals import Goal
-from placecell.agents.planner import FORWARD, LEFT, RIGHT, STOP, Decision, Experience, Planner, Sensed
+from placecell.agents.planner import Experience, Planner
 from placecell.benchmarks.coverage import FloorMeter
-from placecell.envs.house import HouseEnv, steps_to
+from placecell.envs.house import HouseEnv
 from placecell.memory.memory import Memory
 from placecell.perception.encoders import Encoder, open_encoder
 from placecell.perception.objects import Detector, open_detector
 
 __all__ = [
     "DETECTORS",
-    "OracleWalk",
     "TimedEnv",
     "floor_way",
     "house_detector",
@@ -31,7 +30,7 @@ __all__ = [
 
 DETECTORS: Final = ("regions", "masks")
 AGENT: Final = "robot"
-Targets = Callable[[str, np.ndarray], np.ndarray | None]
+Targets = Callable[[Goal], Sequence[np.ndarray]]
 
 
 class TimedEnv:
@@ -126,72 +125,26 @@ def open_player(name: str, env: HouseEnv, seed: int, targets: Targets) -> Planne
         name: ours, forgetful, nearest, random or oracle.
         env: The house; only privileged planners look at it.
         seed: For those that draw.
-        targets: Where goals truly are, for privileged planners.
+        targets: Where to stand for a goal, for privileged planners; nowhere for what is not there.
     """
-    if name == "oracle":
-        return OracleWalk(env, targets)
-    if name in ("ours", "forgetful"):
-        from placecell.agents.navigator import Navigator
+    from placecell.agents import baselines
+    from placecell.agents.navigator import Navigator
 
-        return Navigator(name=name, is_forgetful=name == "forgetful")
-    raise ValueError(f"no planner {name!r}")
+    if name == "oracle":
+        return baselines.OraclePath(env.pathfinder, targets)
+    if name == "random":
+        return baselines.RandomWalk(seed)
+    made = {"ours": Navigator, "forgetful": baselines.no_memory, "nearest": baselines.nearest_frontier_search}
+    if name not in made:
+        raise ValueError(f"planners are {', '.join((*made, 'random', 'oracle'))}, got {name!r}")
+    return made[name]()
 
 
 def open_explorer(name: str, seed: int) -> Planner:
     """The planner of this name that explores without a goal: ours, nearest or random."""
+    from placecell.agents.baselines import RandomWalk
     from placecell.agents.explorer import Explorer, nearest_frontier
 
     if name == "random":
-        return _RandomWalk(seed)
+        return RandomWalk(seed)
     return Explorer() if name == "ours" else Explorer(nearest_frontier)
-
-
-class _RandomWalk:
-    """Steps forward until blocked, turns by a drawn angle, and so on."""
-
-    name, is_privileged, is_forgetful = "random", False, False
-
-    def __init__(self, seed: int) -> None:
-        self._rng, self._turns, self._turn = np.random.default_rng(seed), 0, LEFT
-
-    def reset(self, goal: Goal | None, experience: Experience) -> None:
-        self._turns = 0
-
-    def act(self, sensed: Sensed) -> Decision:
-        if self._turns == 0 and (sensed.has_collided or self._rng.random() < 0.1):
-            self._turns, self._turn = int(self._rng.integers(1, 7)), int(self._rng.choice((LEFT, RIGHT)))
-        if self._turns:
-            self._turns -= 1
-            return Decision(self._turn, "turning")
-        return Decision(FORWARD, "forward")
-
-
-class OracleWalk:
-    """Walks the shortest way to where the goal truly is, on the true floor (privileged).
-
-    Args:
-        env: The house.
-        targets: Points to reach for a goal, by its `goal_id`; without any, the goal is refused at once.
-    """
-
-    name = "oracle"
-    is_privileged = True
-    is_forgetful = False
-
-    def __init__(self, env: HouseEnv, targets: Targets) -> None:
-        self._env, self._targets = env, targets
-        self._steps: Any = iter(())
-        self._is_absent = False
-
-    def reset(self, goal: Goal | None, experience: Experience) -> None:
-        """Plan the way."""
-        target = None if goal is None else self._targets(goal.goal_id, self._env.position_m)
-        self._is_absent = target is None
-        self._steps = iter(()) if target is None else steps_to(self._env, target, 0.2)
-
-    def act(self, sensed: Sensed) -> Decision:
-        """The next step of it."""
-        action = next(self._steps, None)
-        if action is None:
-            return Decision(STOP, "there", is_refusal=self._is_absent, covered=1.0 if self._is_absent else None)
-        return Decision(int(action), "on the way")
