@@ -130,20 +130,36 @@ def _insertions(num_rows: int, say: Callable[[str], None]) -> list[dict[str, flo
 
 
 def _builds(sizes: Iterable[int], with_peer: bool, say: Callable[[str], None]) -> list[dict[str, float]]:
-    """The whole tree by insertion against the whole forest of the baseline, vectors and summaries given."""
+    """The whole tree by insertion against the whole forest of the baseline, vectors and summaries given.
+
+    Seconds are those of the processor: on a shared machine the clock also counts what others do.
+    """
     rows = []
     for size in sizes:
         say(f"building {size} leaves")
         positions, vectors = _leaves(size)
-        begin = time.perf_counter()
+        begin = time.process_time()
         _grow(SpaceTree(), positions, vectors)
-        row = {"leaves": float(size), "seconds": time.perf_counter() - begin}
+        row = {"leaves": float(size), "one_by_one_seconds": time.process_time() - begin}
+        given = [
+            {
+                "key": str(i),
+                "position_m": position,
+                "vector": vector,
+                "start_s": float(i),
+                "labels": (f"thing {i % 50}",),
+            }
+            for i, (position, vector) in enumerate(zip(positions.tolist(), vectors, strict=True))
+        ]
+        begin = time.process_time()
+        SpaceTree().upsert_many(given)
+        row["at_once_seconds"] = time.process_time() - begin
         if with_peer:
-            begin = time.perf_counter()
+            begin = time.process_time()
             levels = embodied_rag.build(positions, vectors)
-            row["embodied_rag_seconds"] = time.perf_counter() - begin
+            row["embodied_rag_seconds"] = time.process_time() - begin
             row["embodied_rag_levels"] = float(len(levels))
-            row["ratio"] = row["embodied_rag_seconds"] / row["seconds"]
+            row["ratio"] = row["embodied_rag_seconds"] / row["at_once_seconds"]
         rows.append(row)
     return rows
 
@@ -293,10 +309,11 @@ def summary(result: dict[str, Any]) -> str:
         f"move p50 {row['move_p50_ms']:.3f}   beam p50 {row['beam_p50_ms']:.2f}"
         for row in result["insert"]
     ]
-    lines.append("build of the whole, s (Embodied-RAG builds all again for any new node):")
+    lines.append("build of the whole, s of the processor (Embodied-RAG builds all again for any new node):")
     for row in result["build"]:
-        peer = f"   Embodied-RAG {row['embodied_rag_seconds']:.1f}, {row['ratio']:.0f} x" if "ratio" in row else ""
-        lines.append(f"  {row['leaves']:>9,.0f} leaves  {row['seconds']:.2f}{peer}")
+        peer = f"   Embodied-RAG {row['embodied_rag_seconds']:.2f}: {row['ratio']:.0f} x" if "ratio" in row else ""
+        ours = f"leaf by leaf {row['one_by_one_seconds']:.2f}  at once {row['at_once_seconds']:.2f}"
+        lines.append(f"  {row['leaves']:>9,.0f} leaves  {ours}{peer}")
     recall = result["recall"]
     lines.append(
         f"recall@{K}, {recall['houses']} houses from seed {result['seed']}, things and rooms from ground truth "

@@ -19,10 +19,12 @@ from placecell.memory.queries import Query
 from placecell.memory.recall import Recaller, Recollections
 from placecell.memory.records import Record, RecordId
 from placecell.memory.retractions import Retractions
+from placecell.memory.routing import Ground
 from placecell.memory.scene_views import SceneViews
 from placecell.memory.views import Views
 
 if TYPE_CHECKING:
+    from placecell.memory.forest import Forest
     from placecell.perception.encoders import Encoder
 
 __all__ = ["Answers"]
@@ -80,6 +82,12 @@ class Answers:
         """The views of the space that was seen."""
         self.refresh()
         return self._scene
+
+    def forest(self) -> Forest:
+        """The trees over time, and the one over space with all things in it."""
+        forest = self.views().forest
+        self._scene.fill(forest.space)
+        return forest
 
     def lose_details(self) -> None:
         """Tiles were dropped from the log: let go of the views that hold them, to be folded anew when asked."""
@@ -140,6 +148,7 @@ class Answers:
                 views.forest,
                 encoder=None if image_encoder is None else lambda: image_encoder,
                 text_encoder=None if text_encoder is None else lambda: text_encoder,
+                ground=lambda: Ground(self._scene.fill(views.forest.space), views.timeline.item),
             )
         return self._recaller, tuple(notes)
 

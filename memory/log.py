@@ -119,6 +119,10 @@ class Log:
         """Names of the agents that have records here, sorted."""
         return tuple(sorted(name for name, agent in self._agents.items() if agent.ranges.top))
 
+    def has_scenes(self) -> bool:
+        """Whether any record tells of things or of depth."""
+        return self.db.execute("SELECT 1 FROM scenes LIMIT 1").fetchone() is not None
+
     def is_local(self, agent_id: str) -> bool:
         """Whether this log, and no peer, is where the agent's records were first written."""
         agent = self._agents.get(agent_id)

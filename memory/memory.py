@@ -339,9 +339,9 @@ class Memory:
 
     @property
     def forest(self) -> Forest:
-        """The tree over time: events, episodes, and summaries of them."""
+        """The trees over time (events, episodes) and the one over space (rooms, things), with summaries of them."""
         with self._mutex:
-            return self._answers.views().forest
+            return self._answers.forest()
 
     @property
     def objects(self) -> ObjectMap:

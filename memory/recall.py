@@ -135,8 +135,12 @@ class Recaller:
         return f"route: implicit, a beam down the trees{' for ' if best else ''}{', '.join(best)}"
 
     def _is_overview(self, plan: Plan) -> bool:
-        is_overview = plan.query is not None and (plan.query.route == "global" or not plan.query.semantic)
-        return is_overview and self._forest is not None and plan.vector is None
+        if plan.query is None or self._forest is None:
+            return False
+        is_global = plan.query.route == "global"
+        if is_global and plan.query.kind != "count" and self._rooms(plan.query) is not None:
+            return True  # rooms are known: no picture of "rooms" is looked for
+        return (is_global or not plan.query.semantic) and plan.vector is None
 
     def _rooms(self, query: Query) -> Ground | None:
         """The tree over space, if a question about the whole asks for places and rooms are known."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from placecell.memory.objects import ObjectMap
     from placecell.memory.places import Places
     from placecell.memory.snapshots import SnapshotCover
+    from placecell.memory.space_feed import SpaceFeed
+    from placecell.memory.space_tree import SpaceTree
 
 __all__ = ["Folded", "SceneViews"]
 
@@ -78,11 +80,13 @@ class SceneViews:
     """
 
     def __init__(self, log: Log, hidden: Callable[[], Set[RecordId]]) -> None:
-        self._hidden = hidden
+        self._log, self._hidden = log, hidden
         self._objects: Folded[ObjectMap] = Folded(log, _objects)
         self._places: Folded[Places] = Folded(log, _places)
         self._facts: Folded[FactGraph] = Folded(log, self._facts_of)
         self._snapshots: SnapshotCover | None = None
+        self._feed: SpaceFeed | None = None
+        self._fed: tuple[object, ...] = ()
 
     def objects(self) -> ObjectMap:
         """Things, where they are and what became of them."""
@@ -101,6 +105,22 @@ class SceneViews:
             self._snapshots = SnapshotCover(objects)
         self._snapshots.update()
         return self._snapshots
+
+    def fill(self, tree: SpaceTree) -> SpaceTree:
+        """The spatial tree of a forest, with all things in it, in their rooms."""
+        from placecell.memory.space_feed import SpaceFeed
+
+        if not self._log.has_scenes():  # a film has no things in space: nothing need be folded
+            return tree
+        if self._feed is None or self._feed.tree is not tree:
+            self._feed, self._fed = SpaceFeed(tree), ()
+        objects, places = self.objects(), self.places()
+        state = (objects, objects.version, places, places.version)
+        if state != self._fed:
+            things = objects.objects()
+            self._feed.follow(things, places.rooms(things))
+            self._fed = state
+        return tree
 
     def facts(self) -> FactGraph:
         """What holds between things, rooms and words, and since when."""

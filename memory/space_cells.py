@@ -25,7 +25,7 @@ __all__ = ["CAPACITY", "Cell", "Leaf", "Part", "Point", "Region", "grown", "inse
 CAPACITY: Final = 8  # leaves of a cell that is not divided
 _QUANTUM_M: Final = 2.0**-6  # side of the smallest cell
 _BITS: Final = 21  # the largest is 2**21 quanta: 32 km
-_SPREAD: Final = np.array([int(f"{i:b}", 8) for i in range(128)], np.int64)  # 7 bits to 7 octal digits
+_SPREAD: Final = tuple(int(f"{i:b}", 8) for i in range(128))  # 7 bits to 7 octal digits
 
 Digit = str | int
 Point = tuple[float, float, float]
@@ -246,7 +246,7 @@ def _insert(cell: Cell, leaf: Leaf, row: Float64[np.ndarray, "d"] | None, known:
     if cell.count < CAPACITY and not isinstance(address[shared], str):
         _take(cell, leaf)
         return cell
-    return grown([*cell.leaves.values(), leaf])
+    return grown([*cell.leaves.values(), leaf], shared)
 
 
 def _take(cell: Cell, leaf: Leaf) -> None:
@@ -263,7 +263,7 @@ def remove(cell: Cell, leaf: Leaf) -> Cell | None:
 def _remove(cell: Cell, leaf: Leaf, row: Float64[np.ndarray, "d"] | None) -> Cell | None:
     if not cell.children:
         del cell.leaves[leaf.key]
-        return grown(list(cell.leaves.values())) if cell.leaves else None
+        return grown(list(cell.leaves.values()), len(cell.address)) if cell.leaves else None
     digit = leaf.address[len(cell.address)]
     below = _remove(cell.children[digit], leaf, row)
     if below is None:
@@ -273,16 +273,16 @@ def _remove(cell: Cell, leaf: Leaf, row: Float64[np.ndarray, "d"] | None) -> Cel
     else:
         cell.children[digit] = below
     if cell.count - 1 <= CAPACITY and not cell.is_mixed:
-        return grown(list(cell.all_leaves()))
+        return grown(list(cell.all_leaves()), len(cell.address))
     cell._count(leaf, -1, row)
     cell._measure()
     return cell
 
 
-def grown(leaves: Sequence[Leaf]) -> Cell:
-    """The cell of these leaves, divided where it must be."""
+def grown(leaves: Sequence[Leaf], known: int = 0) -> Cell:
+    """The cell of these leaves, divided where it must be; their addresses share the first `known` digits."""
     first = leaves[0].address
-    shared = min(_common(first, leaf.address) for leaf in leaves)
+    shared = min(_common(first, leaf.address, known) for leaf in leaves) if len(leaves) > 1 else len(first)
     cell = Cell(first[:shared])
     groups: dict[Digit, list[Leaf]] = {}
     if len(leaves) > 1:
@@ -292,7 +292,7 @@ def grown(leaves: Sequence[Leaf]) -> Cell:
         for leaf in leaves:
             _take(cell, leaf)
     else:
-        cell.children = {digit: grown(group) for digit, group in groups.items()}
+        cell.children = {digit: grown(group, shared + 1) for digit, group in groups.items()}
         _sum_up(cell)
     return cell
 
@@ -318,19 +318,17 @@ def _common(first: tuple[Digit, ...], second: tuple[Digit, ...], known: int = 0)
     return known
 
 
-def _octants(position_m: Point) -> list[int]:
-    """Digits 0 to 7 of the nested octants that hold a point; what lies beyond the largest cell counts to its edge."""
+def _octants(position_m: Point) -> bytes:
+    """Digits of the nested octants that hold a point; what lies beyond the largest cell counts to its edge."""
     half = 1 << (_BITS - 1)
     code = 0
     for axis, value in enumerate(position_m):
         n = min(max(math.floor(value / _QUANTUM_M) + half, 0), 2 * half - 1)
-        spread = int(_SPREAD[n & 127]) | int(_SPREAD[n >> 7 & 127]) << 21 | int(_SPREAD[n >> 14]) << 42
-        code |= spread << axis
-    return [code >> shift & 7 for shift in range(3 * (_BITS - 1), -1, -3)]
+        code |= (_SPREAD[n & 127] | _SPREAD[n >> 7 & 127] << 21 | _SPREAD[n >> 14] << 42) << axis
+    return b"%021o" % code
 
 
-def _hashed(key: str) -> list[int]:
+def _hashed(key: str) -> tuple[int, ...]:
     """Digits that part leaves of one place, and one that no other key has."""
     raw = key.encode()
-    code = zlib.crc32(raw)
-    return [*(code >> shift & 7 for shift in range(27, -1, -3)), int.from_bytes(b"\1" + raw)]
+    return (*(b"%011o" % zlib.crc32(raw)), int.from_bytes(b"\1" + raw))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from placecell.memory.space_tree import SpaceTree
 
@@ -44,30 +44,32 @@ class SpaceFeed:
             name = f"{room.name} {room.room_id.rpartition(':')[2]}"
             path = (f"floor {room.floor}", name) if has_floors else (name,)
             region |= dict.fromkeys(room.object_ids, path)
-        seen = {}
+        seen, changed = {}, []
         for thing in things:
             if thing.state == "gone":
                 continue
             seen[thing.object_id] = now = (thing, region.get(thing.object_id, ()))
             before = self._known.get(thing.object_id)
             if before is None or before[1] != now[1] or before[0] is not thing:
-                self._put(*now)
+                changed.append(_row(*now))
         for object_id in self._known.keys() - seen.keys():
             self.tree.remove(object_id)
+        self.tree.upsert_many(changed)
         self._known = seen
         return self.tree
 
-    def _put(self, thing: SceneObject, region: tuple[str, ...]) -> None:
-        names = [name for name, share in thing.labels if share >= _LEAST_SHARE]
-        self.tree.upsert(
-            thing.object_id,
-            thing.position_m,
-            thing.embedding,
-            low_m=thing.low_m,
-            high_m=thing.high_m,
-            start_s=thing.first_s,
-            end_s=thing.last_s,
-            labels=[thing.name, *names] if thing.name else names,
-            region=region,
-            sources=[sighting.record_id for sighting in thing.sightings],
-        )
+
+def _row(thing: SceneObject, region: tuple[str, ...]) -> dict[str, Any]:
+    names = [name for name, share in thing.labels if share >= _LEAST_SHARE]
+    return {
+        "key": thing.object_id,
+        "position_m": thing.position_m,
+        "vector": thing.embedding,
+        "low_m": thing.low_m,
+        "high_m": thing.high_m,
+        "start_s": thing.first_s,
+        "end_s": thing.last_s,
+        "labels": [thing.name, *names] if thing.name else names,
+        "region": region,
+        "sources": [sighting.record_id for sighting in thing.sightings],
+    }

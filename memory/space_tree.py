@@ -8,9 +8,9 @@ along one path.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float, Float16, Float32
@@ -83,6 +83,40 @@ class SpaceTree:
         Raises:
             ValueError: If the position is not three finite numbers, or the vector not finite or of another length.
         """
+        self._put(self._leaf(key, position_m, vector, low_m, high_m, start_s, end_s, labels, text, region, sources))
+
+    def upsert_many(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Put many leaves in their places, each given by the arguments of `upsert`; the tree is the same.
+
+        An empty tree is filled in one pass, several times faster than leaf by leaf.
+        """
+        leaves = {leaf.key: leaf for leaf in (self._leaf(**row) for row in rows)}
+        if self._root is None and leaves:
+            self._leaves = leaves
+            self._root = grown(list(leaves.values()))
+        else:
+            for leaf in leaves.values():
+                self._put(leaf)
+
+    def _put(self, leaf: Leaf) -> None:
+        self.remove(leaf.key)
+        self._leaves[leaf.key] = leaf
+        self._root = grown([leaf]) if self._root is None else insert(self._root, leaf)
+
+    def _leaf(
+        self,
+        key: str,
+        position_m: Sequence[float],
+        vector: Float[np.ndarray, "d"] | None = None,
+        low_m: Sequence[float] | None = None,
+        high_m: Sequence[float] | None = None,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        labels: Iterable[str] = (),
+        text: str = "",
+        region: Iterable[str] = (),
+        sources: Iterable[RecordId] = (),
+    ) -> Leaf:
         where = _point("position_m", position_m)
         packed = None
         if vector is not None:
@@ -93,15 +127,12 @@ class SpaceTree:
             self._dim = len(packed)
         if isinstance(region, str):
             raise ValueError(f"region must be names, outermost first, got the string {region!r}; write ({region!r},)")
-        leaf = Leaf(
+        return Leaf(
             key, packed, where,
             where if low_m is None else _point("low_m", low_m), where if high_m is None else _point("high_m", high_m),
             float(start_s), float(start_s if end_s is None else end_s),
             tuple(dict.fromkeys(labels)), text, tuple(region), content_words(text) if text else (), tuple(sources),
         )  # fmt: skip
-        self.remove(key)
-        self._leaves[key] = leaf
-        self._root = grown([leaf]) if self._root is None else insert(self._root, leaf)
 
     def remove(self, key: str) -> bool:
         """Take a leaf out; says whether it was there."""

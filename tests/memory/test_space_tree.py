@@ -101,6 +101,15 @@ def test_the_order_of_arrival_changes_no_bit_of_tree_search_or_summary(seeds, sh
     for seed in seeds:
         second.upsert(f"k{seed}", **leaf(seed))
     assert described(first.root) == described(second.root)
+    at_once = SpaceTree()
+    at_once.upsert_many({"key": f"k{seed}", **leaf(seed)} for seed in seeds)
+    assert described(at_once.root) == described(first.root)
+    at_once.upsert_many([{"key": "k0", **leaf(7)}])
+    second.upsert("k0", **leaf(7))
+    assert described(at_once.root) == described(second.root)
+    second.remove("k0")
+    if 0 in seeds:
+        second.upsert("k0", **leaf(0))
     query = np.ones(DIM, np.float32) / np.sqrt(DIM)
     found = [[(one.key, score) for one, score in tree.nearest(query, 5, width=2)] for tree in (first, second)]
     assert found[0] == found[1] and first.overview(4) == second.overview(4)
