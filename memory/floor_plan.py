@@ -26,6 +26,8 @@ _NEAR_M: Final = 0.5  # a thing on a wall or in a doorway belongs to a room that
 _BELOW_M: Final = 0.3  # a thing's base may seem to lie so far under its floor
 _LONG: Final = 2.2  # a corridor is so much longer than wide
 _NARROW_M: Final = 2.4
+_FULL: Final = 0.7  # share of its box that it fills
+_CORRIDOR_DOORS: Final = 3
 _VIEWS: Final = 24  # pictures shown to the namer per room
 
 
@@ -113,7 +115,7 @@ class FloorPlan:
             names = room_shares(
                 ((thing.labels or ((thing.name, 1.0),), thing.confidence) for thing in things if thing.state != "gone"),
                 looks,
-                doors >= 2 and _is_long(shape.mask),
+                doors >= _CORRIDOR_DOORS and _is_long(shape.mask),
             )
             found.append(
                 Room(
@@ -166,7 +168,8 @@ def _is_long(mask: Bool[np.ndarray, "rows columns"]) -> bool:
     contour, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     _, sides, _ = cv2.minAreaRect(max(contour, key=len))
     narrow, long = sorted(side * CELL_M for side in sides)
-    return bool(narrow < _NARROW_M and long > _LONG * narrow)
+    is_full = int(mask.sum()) * CELL_M**2 > _FULL * narrow * long
+    return bool(narrow < _NARROW_M and long > _LONG * narrow and is_full)
 
 
 def place_graph(

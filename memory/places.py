@@ -36,6 +36,7 @@ _SETTLE: Final = 64  # records after which the height of a floor is settled
 _FLOOR_M2: Final = 0.5  # seen of a level before it may be the floor
 _CANDIDATES: Final = 4  # views looked at to find a frontier's glimpse
 _AROUND: Final = 20  # cells of the unknown shown around what is known
+_VIEWS: Final = 1024  # kept of a floor at least, before the needless ones are dropped
 _STEP_M: Final = 1.5  # two records of one walk are not further apart
 _FRESH_S: Final = 60.0  # evidence of one agent that is older than another's by more does not count
 
@@ -83,6 +84,7 @@ class _Storey:
     early: list[tuple[Scan, np.ndarray, float, int]] = field(default_factory=list)
     is_settled: bool = False
     views: list[int] = field(default_factory=list)
+    max_views: int = _VIEWS
 
 
 @dataclass(slots=True)
@@ -130,7 +132,8 @@ class Places:
     def __init__(self) -> None:
         self.version = 0
         self._walkers: dict[str, _Walker] = {}
-        self._views: list[View] = []
+        self._views: dict[int, View] = {}
+        self._num_views = 0
         self._levels: tuple[int, list[_Level]] = (-1, [])
         self._finders: OrderedDict[tuple[int, int, float, bool], PathFinder] = OrderedDict()
         self._seen: tuple[int, float, list[Frontier]] = (-1, 0.0, [])
@@ -157,14 +160,26 @@ class Places:
         if storey is not None:
             if walker.on is not None and walker.on is not storey and walker.left_m is not None:
                 self._stairs.append((walker.on, storey, walker.left_m, pose[:3, 3].copy()))
-            number = len(self._views)
-            self._views.append(View(record.record_id, pose, scan.camera))
+            number = self._num_views
             if not self._learn(storey, scan, pose, record.stamp_s, number):
                 return
+            self._num_views += 1
+            self._views[number] = View(record.record_id, pose, scan.camera)
             storey.views.append(number)
+            if storey.is_settled and len(storey.views) > storey.max_views:
+                self._thin(storey)
             walker.on, walker.left_m = storey, pose[:3, 3].copy()
         walker.position_m, walker.stamp_s = pose[:3, 3].copy(), record.stamp_s
         self.version += 1
+
+    def _thin(self, storey: _Storey) -> None:
+        """Drop the views that are the best of no cell, so that a long life in one house fills no memory."""
+        best = set(np.unique(storey.grid.view).tolist())
+        for number in storey.views:
+            if number not in best:
+                del self._views[number]
+        storey.views = [number for number in storey.views if number in best]
+        storey.max_views = 2 * len(storey.views) + _VIEWS
 
     def _storey_of(self, walker: _Walker, scan: Scan, pose: Float64[np.ndarray, "4 4"]) -> _Storey | None:
         """The floor that the camera is over, a new one, or None on the stairs."""

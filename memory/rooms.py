@@ -15,7 +15,10 @@ __all__ = ["Cut", "Door", "Room", "cut_rooms"]
 
 CORE_M: Final = 0.62  # from walls: no door leaf is so wide that its middle is further from both jambs
 DOOR_M: Final = 1.4  # wider passages do not part rooms
-ROOM_M2: Final = 1.5  # smaller pieces belong to their neighbour
+ROOM_M2: Final = 1.5  # smaller pieces belong to their neighbour,
+GLIMPSE_M2: Final = 0.5  # but for those of which more remains to be seen
+_OPEN_M: Final = 0.3  # border with the unknown of such a piece
+_PASSAGE_M: Final = 0.5  # of free floor in a door
 _PILLAR_M: Final = 0.9  # tall things whose box is smaller stand in a room and are no wall
 _HOLE_M2: Final = 5.0  # unknown patches inside a room, under beds and behind sofas, belong to it
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
@@ -110,8 +113,9 @@ def cut_rooms(
     count, cores, stats, _ = cv2.connectedComponentsWithStats((inside & (from_wall > CORE_M)).astype(np.uint8))
     specks = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] * CELL_M**2 < 0.05)
     cores[np.isin(cores, specks)] = 0
-    labels = _merged(_grown(cores.astype(np.int32), inside))
-    return Cut(labels, tuple(_doors(labels)))
+    unknown = ~(inside | wall | occupied)
+    labels = _merged(_grown(cores.astype(np.int32), inside), unknown)
+    return Cut(labels, tuple(_doors(labels, free)))
 
 
 def _without_pillars(wall: Bool[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"]:
@@ -177,31 +181,42 @@ def _width_m(points: np.ndarray) -> float:
     return float(np.hypot(*np.ptp(points, axis=0)) + 1) * CELL_M
 
 
-def _merged(labels: np.ndarray) -> np.ndarray:
+def _merged(labels: np.ndarray, unknown: Bool[np.ndarray, "rows columns"]) -> np.ndarray:
     """Join what meets along more than a door, widest first, and pieces too small for a room to their neighbours."""
     while True:
+        is_room = _are_rooms(labels, unknown)
         meetings = _meetings(labels)
         widest = {pair: max(_width_m(part) for part in _passages(points)) for pair, points in meetings.items()}
-        areas = np.bincount(labels.ravel()) * CELL_M**2
         joins = [(width, pair) for pair, width in widest.items() if width > DOOR_M]
         if not joins:
-            joins = [(width, pair) for pair, width in widest.items() if min(areas[list(pair)]) < ROOM_M2]
+            joins = [(width, pair) for pair, width in widest.items() if not is_room[list(pair)].all()]
         if not joins:
             break
         keep, drop = max(joins)[1]
         labels = np.where(labels == drop, keep, labels)
-    areas = np.bincount(labels.ravel()) * CELL_M**2
-    is_room = areas >= ROOM_M2
-    is_room[0] = False
     number = np.where(is_room, np.cumsum(is_room), 0).astype(np.int32)
     return np.asarray(number[labels])
 
 
-def _doors(labels: np.ndarray) -> list[tuple[tuple[int, int], tuple[float, float], float]]:
+def _are_rooms(labels: np.ndarray, unknown: Bool[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "labels"]:
+    """Which pieces are large enough for a room; 0 is none."""
+    count = int(labels.max()) + 1
+    areas = np.bincount(labels.ravel(), minlength=count) * CELL_M**2
+    beside = cv2.dilate(unknown.astype(np.uint8), _CROSS) > 0
+    is_open = np.bincount(labels[beside], minlength=count) * CELL_M >= _OPEN_M
+    is_room = (areas >= ROOM_M2) | ((areas >= GLIMPSE_M2) & is_open)
+    is_room[0] = False
+    return np.asarray(is_room)
+
+
+def _doors(
+    labels: np.ndarray, free: Bool[np.ndarray, "rows columns"]
+) -> list[tuple[tuple[int, int], tuple[float, float], float]]:
     found = []
     for pair, points in sorted(_meetings(labels).items()):
         for part in _passages(points):
-            if len(part) * CELL_M >= 0.4:
+            is_free = free[tuple(np.floor(part).astype(int).T)] & free[tuple(np.ceil(part).astype(int).T)]
+            if is_free.sum() * CELL_M >= _PASSAGE_M:
                 row, column = part.mean(axis=0).tolist()
                 found.append((pair, (row, column), _width_m(part)))
     return found
