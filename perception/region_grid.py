@@ -62,7 +62,7 @@ class RegionGrid:
         turn = heading_rad(pose)
         c, s = math.cos(turn), math.sin(turn)
         world_from_heading = np.eye(4)
-        world_from_heading[:3, :3] = [[c, 0, s], [0, 1, 0], [-s, 0, c]]
+        world_from_heading[:3, :3] = np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
         world_from_heading[:3, 3] = pose[:3, 3]
         rotation = (world_from_heading[:3, :3].T @ pose[:3, :3]).astype(np.float32)
         points = (rays * depth[..., None]) @ rotation.T
@@ -72,7 +72,7 @@ class RegionGrid:
     @property
     def known(self) -> Bool[np.ndarray, "h w"]:
         """Cells whose depth is known."""
-        return np.isfinite(self.points[..., 0])
+        return np.asarray(np.isfinite(self.points[..., 0]))
 
 
 def features(grid: RegionGrid) -> Float32[np.ndarray, "c h w"]:

@@ -18,10 +18,11 @@ from scipy.sparse.csgraph import connected_components
 
 __all__ = ["NUM_CUES", "Groups", "group_cells"]
 
-_THING: Final = 0.45
+_THING: Final = 0.4
 _SURE: Final = 0.9
 _OPEN: Final = 0.5
 _CLOSED: Final = 0.25  # a border this closed, and this long, parts two pieces whatever they point at
+_VOTERS: Final = 3
 _CLOSED_CELLS: Final = 4
 _SAME_MIDDLE_M: Final = 0.18
 _SPREADS: Final = 0.8
@@ -131,7 +132,7 @@ def _join_middles(piece: np.ndarray, a: np.ndarray, b: np.ndarray, p: np.ndarray
     names, piece, sizes = np.unique(piece, return_inverse=True, return_counts=True)
     known = np.isfinite(votes[:, 0])
     counts = np.bincount(piece[known], minlength=len(names))
-    good = np.flatnonzero((counts >= 6) & (sizes >= 6))
+    good = np.flatnonzero(counts >= _VOTERS)
     if len(good) < 2:
         return piece
     sums = np.stack([np.bincount(piece[known], votes[known, k], len(names)) for k in range(3)], axis=1)
