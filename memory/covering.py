@@ -193,7 +193,8 @@ def exchanged(chosen: Sequence[int], quality: Quality, shown: Sequence[int], see
         is_changed = False
         for place, view in enumerate(kept):
             others = [v for v in kept if v != view]
-            covered, best = 0, {}
+            covered = 0
+            best: dict[int, int] = {}
             for other in others:
                 covered |= shown[other]
                 for thing, value in quality[other].items():

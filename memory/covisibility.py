@@ -61,8 +61,7 @@ class CoVisibility:
             for shown in self._frames.values():
                 shown.pop(name, None)
             self._dissolve(self._snapshot_of.get(name))
-        for key, shown in frames.items():
-            self._frames[key] = dict(shown)
+        self._frames.update({key: dict(shown) for key, shown in frames.items()})
         self._centres.update({name: np.asarray(centre, np.float64) for name, centre in centres.items()})
         here = np.asarray(position, np.float64)
         wanted = {

@@ -192,10 +192,10 @@ class FactGraph:
         row = {node: i for i, node in enumerate(nodes)}
         restart = np.zeros(len(nodes))
         for seed, weight in seeds.items():
-            known = [seed] if isinstance(seed, RecordId) else [n for n in sorted(self._nodes_called(seed)) if n in row]
-            for node in known:
-                if node in row and weight > 0:
-                    restart[row[node]] += weight / len(known)
+            starts: list[Node] = [seed] if isinstance(seed, RecordId) else [*sorted(self._nodes_called(seed))]
+            starts = [start for start in starts if start in row]
+            for start in starts:
+                restart[row[start]] += max(weight, 0.0) / len(starts)
         if not restart.any():
             return []
         ends = np.array([(row[a], row[b]) for a, b in edges], np.int64).reshape(-1, 2)

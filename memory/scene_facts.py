@@ -79,6 +79,10 @@ class _Stand:
     known_s: float
     ended_s: float | None  # when it was noticed that it is over
 
+    @property
+    def volume_m3(self) -> float:
+        return float((self.high - self.low).prod())
+
 
 class SceneFacts:
     """Facts of the maps of one memory.
@@ -174,17 +178,20 @@ class SceneFacts:
         for name in sorted(touched):
             for stand in self._stands[name]:
                 on, within, gap = relations_of(stand.low, stand.high, lows, highs, holds)
-                carries = np.zeros(len(rows), bool)
                 holds_it = np.array([self.things[name].name.split(" ")[-1] in CONTAINERS])
                 for i in np.flatnonzero(gap < NEAR_M).tolist():
                     other, its = rows[i]
                     if other == name or (other in touched and other < name):
                         continue
                     up, inner, _ = relations_of(its.low, its.high, stand.low[None], stand.high[None], holds_it)
-                    carries[i] = bool(up[0] or inner[0])
-                    found = [("in" if within[i] else "on", name, other)] if on[i] or within[i] else []
-                    found += [("in" if inner[0] else "on", other, name)] if carries[i] and not found else []
-                    if not found:
+                    is_carried, carries = bool(on[i] or within[i]), bool(up[0] or inner[0])
+                    if is_carried and carries:  # two boxes that are one: the smaller is carried
+                        is_carried = (stand.volume_m3, name) < (its.volume_m3, other)
+                    if is_carried:
+                        found = [("in" if within[i] else "on", name, other)]
+                    elif carries:
+                        found = [("in" if inner[0] else "on", other, name)]
+                    else:
                         a, b = sorted((name, other))
                         found = [("near", a, b), *([("next to", a, b)] if gap[i] < NEXT_M else [])]
                     self._note_pair(name, stand, other, its, found)
@@ -227,7 +234,8 @@ class SceneFacts:
         for before, after in zip(stands, stands[1:], strict=False):
             at_s = (before.from_s + (before.to_s if before.to_s is not None else before.from_s)) / 2
             for fact in self._placed(name):
-                if fact.subject == name and fact.relation in ("in", "on") and fact.holds_at(at_s):
+                is_left = fact.holds_at(at_s) and not fact.holds_at(after.from_s)
+                if fact.subject == name and fact.relation in ("in", "on") and is_left:
                     evidence = (*fact.evidence[:1], *_shown(self.things[name], after.from_s, after.to_s)[:1])
                     known_s = before.ended_s if before.ended_s is not None else after.known_s
                     facts.append(Fact(name, "moved from", fact.object, after.from_s, None, known_s, None, evidence))
