@@ -153,7 +153,9 @@ class Recaller:
         """What serves the use that a question names, among things of the tree and those that the encoder knows."""
         ground = None if self._ground is None else self._ground()
         known = [name for name in self._affordances.names if self._planner.knows(name)]
-        return needs_of(query.semantic or query.text, ground and ground.tree, self._affordances, known), ground
+        return needs_of(
+            query.semantic or query.text, None if ground is None else ground.tree, self._affordances, known
+        ), ground
 
     # --- recall -------------------------------------------------------------------------------------------------
 
@@ -294,8 +296,8 @@ class Recaller:
         """What serves a use: things of the spatial tree, and pictures that look like such things."""
         needs, ground = self._needs(query)
         looks = []
-        for name in needs.best if self._visual is not None else ():
-            if self._planner.knows(name):
+        for name in needs.best:
+            if self._visual is not None and self._planner.knows(name):
                 look = vector_channel(
                     "visual", self._visual, self._planner.look_of(name), self._moments, pool=pool, where=where,
                     visible=test, calibration=self._planner.calibration,

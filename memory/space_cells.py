@@ -22,7 +22,7 @@ from placecell.memory.records import RecordId
 
 __all__ = ["CAPACITY", "Cell", "Leaf", "Part", "Point", "Region", "grown", "insert", "remove"]
 
-CAPACITY: Final = 8  # leaves of a cell that is not divided
+CAPACITY: Final = 16  # leaves of a cell that is not divided
 _QUANTUM_M: Final = 2.0**-6  # side of the smallest cell
 _BITS: Final = 21  # the largest is 2**21 quanta: 32 km
 _SPREAD: Final = tuple(int(f"{i:b}", 8) for i in range(128))  # 7 bits to 7 octal digits
@@ -146,15 +146,19 @@ class Cell:
         """Sum of the vectors below, exact; None if there is none."""
         if self.children or not self.num_vectors:
             return self._total
-        rows = [leaf.vector for leaf in self.leaves.values() if leaf.vector is not None]
-        total: Float64[np.ndarray, "d"] = np.sum(rows, axis=0, dtype=np.float64)
+        total: Float64[np.ndarray, "d"] | None = None
+        for leaf in self.leaves.values():
+            if leaf.vector is not None and total is None:
+                total = leaf.vector.astype(np.float64)
+            elif leaf.vector is not None:
+                np.add(total, leaf.vector, out=total)
         return total
 
     @property
     def centroid(self) -> Float64[np.ndarray, "d"] | None:
         """Mean of the vectors below, each counted once."""
         total = self.total
-        return None if total is None else np.asarray(total / self.num_vectors)
+        return None if total is None else np.divide(total, self.num_vectors)
 
     @property
     def direction(self) -> Float32[np.ndarray, "d"] | None:
@@ -186,8 +190,8 @@ class Cell:
         self.count += sign
         for counts, names in ((self.labels, leaf.labels), (self.words, leaf.words)):
             for name in names:
-                counts[name] += sign
-                if not counts[name]:
+                counts[name] = left = counts.get(name, 0) + sign
+                if not left:
                     del counts[name]
         if leaf.vector is not None:
             self.num_vectors += sign
@@ -208,11 +212,11 @@ class Cell:
         self.start_s, self.end_s = min(self.start_s, other.start_s), max(self.end_s, other.end_s)
 
     def _measure(self) -> None:
-        """Extents anew, from what is right below."""
+        """Extents anew, from those of the children."""
         self.low_m, self.high_m = (math.inf,) * 3, (-math.inf,) * 3
         self.start_s, self.end_s = math.inf, -math.inf
-        for below in (*self.children.values(), *self.leaves.values()):
-            self._reach(below)
+        for child in self.children.values():
+            self._reach(child)
 
 
 # --- the trie --------------------------------------------------------------------------------------------------------
@@ -282,17 +286,20 @@ def _remove(cell: Cell, leaf: Leaf, row: Float64[np.ndarray, "d"] | None) -> Cel
 def grown(leaves: Sequence[Leaf], known: int = 0) -> Cell:
     """The cell of these leaves, divided where it must be; their addresses share the first `known` digits."""
     first = leaves[0].address
-    shared = min(_common(first, leaf.address, known) for leaf in leaves) if len(leaves) > 1 else len(first)
-    cell = Cell(first[:shared])
     groups: dict[Digit, list[Leaf]] = {}
-    if len(leaves) > 1:
+    if len(leaves) == 1:
+        known = len(first)
+    else:
+        while len({leaf.address[known] for leaf in leaves}) == 1:
+            known += 1
         for leaf in leaves:
-            groups.setdefault(leaf.address[shared], []).append(leaf)
+            groups.setdefault(leaf.address[known], []).append(leaf)
+    cell = Cell(first[:known])
     if len(leaves) <= CAPACITY and not any(isinstance(digit, str) for digit in groups):
         for leaf in leaves:
             _take(cell, leaf)
     else:
-        cell.children = {digit: grown(group, shared + 1) for digit, group in groups.items()}
+        cell.children = {digit: grown(group, known + 1) for digit, group in groups.items()}
         _sum_up(cell)
     return cell
 
@@ -303,7 +310,8 @@ def _sum_up(cell: Cell) -> None:
         cell.count += child.count
         cell.num_vectors += child.num_vectors
         cell.labels.update(child.labels)
-        cell.words.update(child.words)
+        if child.words:
+            cell.words.update(child.words)
         total = child.total
         if total is not None:
             cell._total = total.copy() if cell._total is None else cell._total + total

@@ -23,6 +23,7 @@ from placecell.memory.space_cells import CAPACITY, Cell, Leaf, Part, Point, grow
 __all__ = ["CAPACITY", "Cell", "Leaf", "Part", "SpaceTree"]
 
 _TOP: Final = 5
+_LARGEST: Final = 1e9  # squared length that float16 holds
 
 
 class SpaceTree:
@@ -120,10 +121,12 @@ class SpaceTree:
         where = _point("position_m", position_m)
         packed = None
         if vector is not None:
-            packed = np.asarray(vector).astype(np.float16)
-            if packed.ndim != 1 or not np.isfinite(packed).all() or self._dim not in (None, len(packed)):
+            given = np.asarray(vector)
+            is_sound = given.ndim == 1 and self._dim in (None, len(given)) and float(given @ given) < _LARGEST
+            if not is_sound:  # NaN is not less than anything
                 wanted = "d" if self._dim is None else self._dim
-                raise ValueError(f"vector must be finite, of shape ({wanted},), got {packed.shape} for {key!r}")
+                raise ValueError(f"vector must be finite, of shape ({wanted},), got {given.shape} for {key!r}")
+            packed = given.astype(np.float16)
             self._dim = len(packed)
         if isinstance(region, str):
             raise ValueError(f"region must be names, outermost first, got the string {region!r}; write ({region!r},)")
