@@ -59,7 +59,9 @@ def interval(
     return {"value": round(value, digits), "low": round(float(low), digits), "high": round(float(high), digits)}
 
 
-def mean(group: np.ndarray | Sequence[Any], values: np.ndarray | Sequence[float], digits: int = 4) -> dict[str, float]:
+def mean(
+    group: np.ndarray | Sequence[Any], values: np.ndarray | Sequence[float | int], digits: int = 4
+) -> dict[str, float]:
     """The mean of one value per row, with its interval; see `interval`."""
     row_values = np.asarray(values, float)
     return interval(group, lambda rows: float(row_values[rows].mean()), digits=digits)
@@ -67,15 +69,15 @@ def mean(group: np.ndarray | Sequence[Any], values: np.ndarray | Sequence[float]
 
 def difference(
     group: np.ndarray | Sequence[Any],
-    values: np.ndarray | Sequence[float],
-    others: np.ndarray | Sequence[float],
+    values: np.ndarray | Sequence[float | int],
+    others: np.ndarray | Sequence[float | int],
     digits: int = 4,
 ) -> dict[str, float]:
     """The mean of what `values` has over `others`, row by row (paired), with its interval; see `interval`."""
     return mean(group, np.asarray(values, float) - np.asarray(others, float), digits)
 
 
-def shown(figure: Mapping[str, float], scale: float = 1.0, digits: int = 3) -> str:
+def shown(figure: Mapping[str, float | int], scale: float | int = 1.0, digits: int = 3) -> str:
     """A figure and its interval for people.
 
     Example:

@@ -161,7 +161,7 @@ class GoalSite:
     def _is_view_point(self, object_id: int, point: np.ndarray) -> bool:
         thing = self.house.object(object_id)
         room = self.house.rooms[thing.room_id]
-        return room.contains(point[0], point[2]) and self._side_px(thing, point, is_level=False) >= MIN_SIDE_PX
+        return room.contains(float(point[0]), float(point[2])) and self._side_px(thing, point, is_level=False) >= MIN_SIDE_PX
 
     def _views(self, object_id: int) -> Iterator[bool]:
         """Whether a level camera sees the thing clearly, from one point of the floor around it after another."""

@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 
 __all__ = ["COLOURS", "bars", "lines"]
 
+Number = float | int
 COLOURS = ("#2b5dff", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9d755d", "#eeca3b")
 
 
 def bars(
     groups: Sequence[str],
-    series: Mapping[str, Sequence[Mapping[str, float] | None]],
-    top: float = 1.0,
-    scale: float = 1.0,
+    series: Mapping[str, Sequence[Mapping[str, Number] | None]],
+    top: Number = 1.0,
+    scale: Number = 1.0,
     unit: str = "",
     colours: Mapping[str, str] | None = None,
 ) -> str:
@@ -39,7 +40,7 @@ def bars(
     group_w = plot_w / max(len(groups), 1)
     bar_w = min(34.0, 0.82 * group_w / max(len(series), 1))
 
-    def y_of(value: float) -> float:
+    def y_of(value: Number) -> float:
         return head + plot_h * (1 - min(max(value, 0.0), top) / top)
 
     for g, group in enumerate(groups):
@@ -70,11 +71,11 @@ def bars(
 
 
 def lines(
-    series: Mapping[str, Sequence[tuple[float, float]]],
+    series: Mapping[str, Sequence[tuple[Number, Number]]],
     x_name: str,
     y_name: str,
-    top: float | None = None,
-    level: float | None = None,
+    top: Number | None = None,
+    level: Number | None = None,
     colours: Mapping[str, str] | None = None,
 ) -> str:
     """Lines through points.
@@ -112,7 +113,9 @@ def lines(
     return f'<svg class="plot" viewBox="0 0 {width} {height}">{"".join(pieces)}</svg>' + legend
 
 
-def _axis(left: float, head: float, plot_w: float, plot_h: float, top: float, scale: float, unit: str) -> list[str]:
+def _axis(
+    left: Number, head: Number, plot_w: Number, plot_h: Number, top: Number, scale: Number, unit: str
+) -> list[str]:
     pieces = []
     step = _nice(top * scale / 5) / scale
     for i in range(int(top / step + 1e-9) + 1):
@@ -123,7 +126,7 @@ def _axis(left: float, head: float, plot_w: float, plot_h: float, top: float, sc
     return pieces
 
 
-def _nice(value: float) -> float:
+def _nice(value: Number) -> float:
     """The next of 1, 2, 5, 10, 20, ..."""
     power = 10.0 ** math.floor(math.log10(max(value, 1e-9)))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= value - 1e-12)
