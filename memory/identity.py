@@ -15,6 +15,8 @@ from placecell.memory.tracks import AgentTracks, Presence, Track
 __all__ = ["StayNode", "alike", "lives", "stays_of"]
 
 _LEAST: Final = 0.0
+_NO_LOOK: Final = 0.5
+_BODY_M: Final = 0.02
 _NOT_NEW: Final = 1.0  # what it costs that nobody saw the new place without the thing
 
 
@@ -68,15 +70,18 @@ def _known_at(presence: Presence, as_of: float) -> Presence:
 
 
 def alike(a: StayNode, b: StayNode) -> float:
-    """How much speaks for two stays being those of one thing, by look, name and size; above 0: more than against it."""
-    cosine = 0.9
+    """How much speaks for two stays being those of one thing, by look, height, width and name; more than against: > 0.
+
+    A thing that is carried elsewhere is turned about the vertical at most: its height stays what it was. Its crops
+    differ more than one would like, for they show its surroundings, too.
+    """
+    cosine = _NO_LOOK
     va, vb = a.vector, b.vector
     if va is not None and vb is not None and len(va) == len(vb):
         cosine = float(va @ vb)
-    names = agreement(a.track.shares, b.track.shares)
-    size_a, size_b = (np.sort(node.high_m - node.low_m) + 0.03 for node in (a, b))
-    size = float(np.abs(np.log(size_a / size_b)).mean())
-    return 12.0 * (cosine - 0.88) + 2.0 * (names - 0.4) - 1.0 * size + 0.5
+    (xa, ya, za), (xb, yb, zb) = ((node.high_m - node.low_m + _BODY_M).tolist() for node in (a, b))
+    height, width = abs(math.log(ya / yb)), abs(math.log(math.hypot(xa, za) / math.hypot(xb, zb)))
+    return 6.0 * cosine - 4.0 * height - 2.0 * width + 0.5 * agreement(a.track.shares, b.track.shares) - 2.0
 
 
 def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
@@ -102,7 +107,7 @@ def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
                 if not a.presence.is_over:
                     score -= 0.5
                 if a.track is b.track:
-                    score += 0.5
+                    score += 1.0
                 scores[i, j] = score
         for i, j in assign(scores, _LEAST)[0]:
             follows[_key(ended[i])] = begun[j]

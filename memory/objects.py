@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from jaxtyping import Float
 
 from placecell.memory.association import agreement, assign, box_features
 from placecell.memory.identity import StayNode, lives, stays_of
@@ -76,6 +77,43 @@ class ObjectMap:
         """The id that a thing goes by now: what looked like two things may have turned out to be one."""
         self.objects()
         return self._ids.get(object_id, object_id)
+
+    def find(
+        self,
+        name: str | None = None,
+        vector: Float[np.ndarray, "d"] | None = None,
+        k: int = 10,
+        calibration: tuple[float, float] | None = None,
+        as_of: float | None = None,
+    ) -> list[tuple[SceneObject, float]]:
+        """Things that are called so, or look so, with chances, likeliest first; what is gone is left out.
+
+        Args:
+            name: A label; it counts by its share of the votes.
+            vector: Unit vector of a text or picture, by the encoder that described the detections.
+            k: How many at most.
+            calibration: The encoder's, which turns a cosine into a chance; else the cosine itself is taken for one.
+            as_of: See `objects`.
+
+        Raises:
+            ValueError: If neither a name nor a vector is given.
+        """
+        if name is None and vector is None:
+            raise ValueError("find needs a name, a vector, or both; got neither")
+        found = []
+        for thing in self.objects(as_of):
+            by_name = 0.0 if name is None else thing.share(name)
+            by_look = 0.0
+            if vector is not None and thing.embedding is not None:
+                cosine = float(np.asarray(vector, np.float32) @ thing.embedding)
+                by_look = max(cosine, 0.0)
+                if calibration is not None:
+                    by_look = 1.0 / (1.0 + math.exp(-(calibration[0] * cosine + calibration[1])))
+            chance = (1.0 - (1.0 - by_name) * (1.0 - by_look)) * thing.confidence
+            if chance > 0 and thing.state != "gone":
+                found.append((thing, chance))
+        found.sort(key=lambda pair: (-pair[1], pair[0].object_id))
+        return found[:k]
 
     def touched(self, since_version: int) -> set[str]:
         """Ids of the things that may have changed after a version, and of those that became part of others."""

@@ -31,6 +31,9 @@ _SPEED: Final = 2.0
 _EARLIER_S: Final = 30.0
 _USUAL: Final = 0.6  # share of rays that a thing stops, until it is known
 _ASK_AT: Final = (2, 5)
+_ENOUGH_WHOLE: Final = 3
+_TRIM: Final = 0.1
+_RETURN: Final = 2.0
 _TOUCH_M: Final = 0.1
 
 
@@ -219,18 +222,10 @@ class AgentTracks:
         close = gap <= _REACH_M
         for row, column in zip(*np.nonzero(close), strict=True):
             names[row, column] = agreement(dict(found[row].labels), self.tracks[near[column]].shares)
-        is_cut = np.array([d.is_cut for d in found])[:, None]
-        grown = np.where(is_cut, np.maximum(growth, 0), np.abs(growth))
-        scores = (
-            2.0 * np.maximum(inside, covers)
-            + 1.0 * np.minimum(inside, covers)
-            - 1.0 * np.minimum(offset, 2.0)
-            - 5.0 * gap
-            - 0.6 * grown
-            + 6.0 * (cosine - 0.7)
-            + 1.5 * (names - 0.3)
-            - 0.5
-        )
+        one, both = np.maximum(inside, covers), np.minimum(inside, covers)
+        scores = 3.9 * one + 4.7 * both - 0.4 * np.minimum(offset, 2.0) - 3.7 * gap + 3.1 * cosine + 0.9 * names - 2.4
+        # What was seen to be gone must be recognised, not only met at its place.
+        scores[:, [self.tracks[number].now.is_over for number in near]] -= _RETURN
         return np.where(close, scores, -np.inf), names
 
     def _near(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -307,14 +302,12 @@ class AgentTracks:
                 del kept[worst]
         total = sum(track.votes.values())
         track.shares = {name: votes / total for name, votes in track.votes.items()} if total > 0 else {}
-        boxes, cuts = np.array(track.boxes), np.array(track.cuts)
-        share = 0.1
-        if (~cuts).sum() >= 3:
-            boxes, share = boxes[~cuts], 0.2
-        last = len(boxes) - 1
-        ordered = np.sort(boxes, axis=0)
-        self._low[track.number] = ordered[round(share * last), :3]
-        self._high[track.number] = ordered[last - round(share * last), 3:]
+        boxes = [box for box, is_cut in zip(track.boxes, track.cuts, strict=True) if not is_cut]
+        ordered = np.sort(np.array(boxes if len(boxes) >= _ENOUGH_WHOLE else track.boxes), axis=0)
+        last = len(ordered) - 1
+        trimmed = round(_TRIM * last)  # a box that is too large now and then does no harm
+        self._low[track.number] = ordered[trimmed, :3]
+        self._high[track.number] = ordered[last - trimmed, 3:]
 
     # --- what is not seen --------------------------------------------------------------------------------------------
 

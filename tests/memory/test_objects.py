@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -272,6 +273,17 @@ def test_a_pose_that_is_off_does_not_empty_the_room():
         if i % 5 == 0:
             found.fold(record(seen.seq, shifted, [], seen.scan))
     assert "gone" not in {thing.state for thing in found.objects()}
+
+
+def test_things_are_found_by_name_and_by_look():
+    found = mapped(round_trip(furniture()))
+    ((chair, chance),) = found.find("chair")
+    assert chair.name == "chair" and 0.5 < chance <= 1
+    by_look = found.find(vector=furniture()[3].vector.astype(np.float32), calibration=(40.0, -30.0), k=2)
+    assert by_look[0][0].name == "lamp" and by_look[0][1] > 0.9 * by_look[0][0].confidence > by_look[1][1]
+    assert found.find("unicorn") == []
+    with pytest.raises(ValueError, match="neither"):
+        found.find()
 
 
 def test_an_unknown_id_names_nothing():
