@@ -96,7 +96,7 @@ def _grow(tree: SpaceTree, positions: np.ndarray, vectors: np.ndarray, start: in
     return spent
 
 
-def _insertions(num_rows: int, say: Callable[[str], None]) -> list[dict[str, float]]:
+def _insertions(num_rows: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Insertions at several sizes of one tree that grows and is never rebuilt; then moves, and searches."""
     tree, rows = SpaceTree(), []
     for size in (n for n in (1_000, 10_000, 100_000, 1_000_000) if n <= num_rows):
@@ -129,7 +129,7 @@ def _insertions(num_rows: int, say: Callable[[str], None]) -> list[dict[str, flo
     return rows
 
 
-def _builds(sizes: Iterable[int], with_peer: bool, say: Callable[[str], None]) -> list[dict[str, float]]:
+def _builds(sizes: Iterable[int], with_peer: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """The whole tree by insertion against the whole forest of the baseline, vectors and summaries given.
 
     Seconds are those of the processor (on a shared machine the clock also counts what others do), ours the median of 5.
@@ -156,8 +156,8 @@ def _builds(sizes: Iterable[int], with_peer: bool, say: Callable[[str], None]) -
             SpaceTree().upsert_many(given)
             one_by_one.append(middle - begin)
             at_once.append(time.process_time() - middle)
-        row = {
-            "leaves": float(size),
+        row: dict[str, Any] = {
+            "leaves": size,
             "one_by_one_seconds": statistics.median(one_by_one),
             "at_once_seconds": statistics.median(at_once),
         }
@@ -165,7 +165,7 @@ def _builds(sizes: Iterable[int], with_peer: bool, say: Callable[[str], None]) -
             begin = time.process_time()
             levels = embodied_rag.build(positions, vectors)
             row["embodied_rag_seconds"] = time.process_time() - begin
-            row["embodied_rag_levels"] = float(len(levels))
+            row["embodied_rag_levels"] = len(levels)
             row["ratio"] = row["embodied_rag_seconds"] / row["at_once_seconds"]
         rows.append(row)
     return rows
@@ -320,7 +320,7 @@ def summary(result: dict[str, Any]) -> str:
     for row in result["build"]:
         peer = f"   Embodied-RAG {row['embodied_rag_seconds']:.2f}: {row['ratio']:.0f} x" if "ratio" in row else ""
         ours = f"leaf by leaf {row['one_by_one_seconds']:.2f}  at once {row['at_once_seconds']:.2f}"
-        lines.append(f"  {row['leaves']:>9,.0f} leaves  {ours}{peer}")
+        lines.append(f"  {row['leaves']:>9,} leaves  {ours}{peer}")
     recall = result["recall"]
     lines.append(
         f"recall@{K}, {recall['houses']} houses from seed {result['seed']}, things and rooms from ground truth "

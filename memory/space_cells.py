@@ -148,9 +148,9 @@ class Cell:
             return self._total
         total: Float64[np.ndarray, "d"] | None = None
         for leaf in self.leaves.values():
-            if leaf.vector is not None and total is None:
-                total = leaf.vector.astype(np.float64)
-            elif leaf.vector is not None:
+            if leaf.vector is not None:
+                if total is None:
+                    total = np.zeros(len(leaf.vector))
                 np.add(total, leaf.vector, out=total)
         return total
 

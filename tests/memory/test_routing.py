@@ -216,3 +216,27 @@ def test_the_feed_follows_things_that_come_move_and_go() -> None:
     assert "a:0" not in tree and len(tree) == 1
     feed.follow([])
     assert len(tree) == 0 and tree.root is None
+
+
+@pytest.mark.slow
+def test_a_memory_of_a_house_answers_by_use_and_by_room() -> None:
+    from placecell import Memory, Observation
+    from placecell.envs.building import House
+    from placecell.envs.house import HouseEnv, tour
+    from placecell.perception.objects import MaskDetector
+
+    env = HouseEnv(House.generate(2_000_003), resolution=(96, 96), max_steps=400)
+    memory = Memory(encoder="builtin", detector=MaskDetector({one.id: one.category for one in env.house.objects}))
+    observation, _ = env.reset(seed=0)
+    for i, action in enumerate(tour(env, max_steps=120)):
+        observation, *_ = env.step(action)
+        memory.observe(
+            Observation(stamp_s=float(i), rgb=observation["rgb"], depth_m=observation["depth"], camera=env.camera,
+                        pose=observation["pose"], instances=observation["semantic"])
+        )  # fmt: skip
+    space = memory.forest.space
+    assert len(space) == sum(thing.state != "gone" for thing in memory.objects.objects()) > 5
+    hits = memory.recall("somewhere to wash my hands", k=3)
+    assert hits and "sink" in hits[0].why and "space" in hits[0].channels
+    assert memory.explain("which rooms are there?")[0] == "route: global, summaries of rooms"
+    assert len(memory.recall("which rooms are there?", k=5)) >= 2
