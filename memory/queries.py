@@ -226,9 +226,10 @@ _IMPLICIT = re.compile(
     r"\b(?:some(?:where|thing|place)|a place|any(?:where|thing)) (?:\w+ ){0,3}?(?:to|for|i can|can i)\b|"
     r"\b(?:place|spot|corner|room|object|tool|device|furniture) (?:to|for|where|in which|that (?:i|one) can)\b|"
     rf"\b(?:where|what|how|which)\b(?! many| often| long| old)(?: (?!{_MAY}\b)[\w-]+){{0,3}} (?:{_MAY} {_ACTOR}|"
-    rf"(?:i|we|you|one) {_MAY}|to)\b(?! (?:ever )?{_VERBS}\b(?! (?:some|any|what|how)))"
+    rf"(?:i|we|you|one) {_MAY}|(?<!next )(?<!close )(?<!closest )to(?! (?:the|a|an|my|our)\b))\b"
+    rf"(?! (?:ever )?{_VERBS}\b(?! (?:some|any|what|how)))"
     r"(?! (?:say|think|know|remember)\b)|"
-    r"\b(?:i|we) (?:am|are|need to|need a place|want to|have to|would like)\b|\bi'(?:m|d like)\b|"
+    r"\b(?:i|we) (?:am|are|need to|need a place|want to|have to|would like)\b|\bi'(?:m(?! looking for)|d like)\b|"
     r"\bwhere (?:do|does|should|would) .*\b(?:go|belong)\b|\bgood for\b|\bused? (?:to|for)\b|\buseful (?:to|for)\b"
 )
 _GLOBAL = re.compile(
