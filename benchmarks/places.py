@@ -107,7 +107,8 @@ def _judge(seed: int, encoder: Any) -> tuple[dict[str, _Share], dict[str, float]
         shown |= in_view(points, sensed.depth_m, env.camera, sensed.pose)
 
     pursue(env, Explorer(), experience, None, experience.observe(observation, info), info, _MAX_STEPS, watch)
-    looker, vectors = Looker(encoder), {}
+    looker = Looker(encoder)
+    vectors: dict[RecordId, np.ndarray] = {}
     for start in range(0, len(walk.pictures), 16):
         ids = list(walk.pictures)[start : start + 16]
         block = encoder.encode_images(np.stack([walk.pictures[record_id] for record_id in ids]))

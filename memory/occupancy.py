@@ -30,6 +30,7 @@ _TOLERANCE_M, _TOLERANCE_SHARE = 0.05, 0.01  # how far a floor sample may lie of
 _PUSH_M: Final = CELL_M / 2  # behind a surface: the cell whose middle lies inside the thing is the blocked one
 _BEND: Final = 0.01  # inverse depth of three neighbours on a plane is that close to a line
 _GAP_M: Final = 1.0  # neighbouring samples further apart are not joined
+_TALLEST_M: Final = 2.2  # no camera is higher above its floor; what lies deeper is the floor of another storey
 _BODY_M, _REACH_M = 0.15, 0.25  # around a camera: certainly, probably free
 _BLIND_M: Final = 3.0  # floor below the picture, in front of the first floor that is seen
 _HIT, _CLEAR, _LOW, _HIGH = 2, -1, -3, 6
@@ -81,7 +82,8 @@ def floor_areas(scan: Scan, pose: Float64[np.ndarray, "4 4"]) -> tuple[np.ndarra
     gap = np.hypot(step[..., 0], step[..., 2])
     depth = np.minimum(scan.depth_m[:-1], scan.depth_m[1:])
     with np.errstate(invalid="ignore"):
-        is_level = (np.abs(step[..., 1]) < 0.2 * gap) & (gap < _GAP_M) & (points[1:, :, 1] < -0.2) & (depth > 0)
+        is_below = (points[1:, :, 1] < -0.2) & (points[1:, :, 1] > -_TALLEST_M)
+        is_level = (np.abs(step[..., 1]) < 0.2 * gap) & (gap < _GAP_M) & is_below & (depth > 0)
     heights = (points[1:, :, 1] + points[:-1, :, 1])[is_level] / 2 + pose[1, 3]
     area = gap[is_level] * depth[is_level] / scan.camera.focal_px
     return heights.astype(np.float64), area.astype(np.float64)

@@ -198,6 +198,19 @@ def test_a_second_floor_is_another_floor() -> None:
     assert places.pathfinder().height_m == pytest.approx(2.9, abs=0.01)  # of the agent's own floor
 
 
+def test_a_hall_below_is_not_the_floor_of_the_gallery() -> None:
+    places = Places()
+    for i in range(12):
+        pose = pose_from(np.array([2.0, 3.9, 1.5]), i * math.pi / 6)
+        gallery, hall = (box_depth(pose, (0.0, y, 0.0), (9.0, 6.0, 3.0)) for y in (2.9, 0.0))
+        points = pose[:3, 3] + (CAMERA.directions() * gallery[..., None]) @ pose[:3, :3].T
+        depth = np.where((points[..., 0] > 3.0) & (points[..., 1] < 2.95), hall, gallery)
+        places.fold(record(i, pose, depth))
+    (floor,) = places.floors
+    assert floor.height_m == pytest.approx(2.9, abs=0.02)
+    assert floor.free[floor.cell(2.5, 0.8)] and floor.occupied[floor.cell(4.5, 1.5)]
+
+
 def test_records_that_say_nothing_change_nothing() -> None:
     places = Places()
     pose = pose_from(np.array([1.0, 1.0, 1.0]), 0.0)
