@@ -20,14 +20,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Matcher", "RoomOf", "gap_m"]
 
-#: Kind of the room that a point lies in, None where that is not known.
-RoomOf = Callable[[Sequence[float]], str | None]
+#: Chance that the room at a point is of a kind, None where nothing is known of it.
+RoomOf = Callable[[Sequence[float], str], float | None]
 
-_ZOOMS: Final = (1.0, 0.7, 0.5, 0.35)  # of an image goal, around its middle
+_ZOOMS: Final = (1.0, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3, 0.22)  # of an image goal, around its middle
+_NAMED: Final = 3  # of them, the widest, tell what it is
 _NEAR_M, _FAR_M = 0.8, 1.6
-_SURE, _UNSURE, _WRONG = 0.9, 0.6, 0.15  # chances that a said room or neighbour is right, as the map sees it
-_ALIKE: Final = 0.80  # cosine of two crops at which they are as likely of one thing as of two of a kind
-_SHARP: Final = 25.0
+_SURE, _UNSURE, _WRONG = 0.95, 0.6, 0.25  # chances that a said room or neighbour is right, as the map sees it
+#: Logit of a thing to be the one in a picture: weights of the best cosine of its crops with the picture's zooms and of
+#: the agreement of their names. Fitted on 150 pictures in 6 houses (seeds 2,000,050-55): the right one of 57 things on
+#: average is first for 93 % of them.
+_COSINE, _NAMES, _OFFSET = 18.0, 3.5, -16.6
 
 
 class Matcher:
@@ -50,14 +53,14 @@ class Matcher:
         if goal.image is not None:
             self._crops = encoder.encode_images([_zoomed(goal.image, zoom) for zoom in _ZOOMS])
             if self._noun_vectors is not None:
-                chances = _softmax(self._scale * (self._crops[1:] @ self._noun_vectors.T)).mean(axis=0)
+                chances = _softmax(self._scale * (self._crops[:_NAMED] @ self._noun_vectors.T)).mean(axis=0)
                 self._image_names = dict(zip(self._nouns, chances.tolist(), strict=True))
         self._text = self._text_vector()
 
     def _text_vector(self) -> Float32[np.ndarray, "1 d"] | None:
         template = self._encoder.prompts.get("seen", self._encoder.prompts["object"])
         if self.goal.kind == "image":
-            return None if self._crops is None else self._crops[1:2]
+            return None if self._crops is None else self._crops[2:3]
         for phrase in (self.mention.phrase, *self.mention.names):
             found = _encoded(self._encoder, [template.format(phrase)])
             if found is not None:
@@ -76,11 +79,13 @@ class Matcher:
         if self._text is None:
             return np.zeros(len(vectors))
         cosines = np.asarray(vectors, np.float32) @ self._text[0]
-        scale, bias = (_SHARP, -_SHARP * _ALIKE) if self.goal.kind == "image" else (self._scale, self._bias)
+        scale, bias = (_COSINE, _OFFSET) if self.goal.kind == "image" else (self._scale, self._bias)
         return 1.0 / (1.0 + np.exp(-np.clip(scale * cosines + bias, -30.0, 30.0)))
 
-    def detection_chance(self, found: Detection) -> float:
-        """Chance that what one picture shows is what the goal means, by name and look alone."""
+    def detection_chance(self, found: SceneObject | Detection) -> float:
+        """Chance that it is what the goal means, by name and look alone."""
+        if self.goal.kind == "image":
+            return self._image_chance(found)
         return self._name_chance(found) * self._look_chance(found)
 
     def chance(self, thing: SceneObject, things: Sequence[SceneObject], room_of: RoomOf | None = None) -> float:
@@ -91,22 +96,27 @@ class Matcher:
             things: All things of the map, for neighbours.
             room_of: Tells rooms.
         """
-        chance = self._name_chance(thing) * self._look_chance(thing)
-        if chance < 0.01:
+        chance = self.detection_chance(thing)
+        if chance < 0.01 or self.goal.kind != "description":
             return chance
-        if self.mention.room is not None and self.goal.kind == "description":
-            room = None if room_of is None else room_of(thing.position_m)
-            chance *= _UNSURE if room is None else _SURE if room == self.mention.room else _WRONG
-        if self.goal.kind == "description":
-            for relation, other in self.mention.near:
-                chance *= _near_chance(thing, relation, other, things)
+        if self.mention.room is not None:
+            room = None if room_of is None else room_of(thing.position_m, self.mention.room)
+            chance *= _UNSURE if room is None else _WRONG + (_SURE - _WRONG) * room
+        for relation, other in self.mention.near:
+            chance *= _near_chance(thing, relation, other, things)
         return chance
+
+    def _image_chance(self, thing: SceneObject | Detection) -> float:
+        """Chance that it is what the picture shows."""
+        if thing.embedding is None or self._crops is None:
+            return 0.0
+        cosine = float((self._crops @ np.asarray(thing.embedding, np.float32)).max())
+        agreement = sum(share * self._image_names.get(name, 0.0) for name, share in thing.labels)
+        return 1.0 / (1.0 + math.exp(-(_COSINE * cosine + _NAMES * agreement + _OFFSET)))
 
     def _name_chance(self, thing: SceneObject | Detection) -> float:
         """Chance that it is of the goal's category."""
         votes = dict(thing.labels)
-        if self.goal.kind == "image":
-            return min(1.0, 1.5 * sum(share * votes.get(name, 0.0) for name, share in self._image_names.items()))
         if not self.mention.names:
             return self._word_chance(thing)
         chance = sum(votes.get(name, 0.0) for name in self.mention.names)
@@ -126,10 +136,7 @@ class Matcher:
     def _look_chance(self, thing: SceneObject | Detection) -> float:
         """Chance that colour or picture fit."""
         if thing.embedding is None:
-            return 0.5 if self.mention.colour or self._crops is not None else 1.0
-        if self._crops is not None:
-            cosine = float((self._crops @ np.asarray(thing.embedding, np.float32)).max())
-            return 1.0 / (1.0 + math.exp(-_SHARP * (cosine - _ALIKE)))
+            return 0.5 if self.mention.colour else 1.0
         if self.mention.colour in self._colours and self._colour_vectors is not None:
             chances = _softmax(self._scale * (np.asarray(thing.embedding, np.float32)[None] @ self._colour_vectors.T))[
                 0

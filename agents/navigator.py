@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from placecell.agents.goals import Goal
     from placecell.memory.memory import Memory
     from placecell.memory.object_states import SceneObject
+    from placecell.memory.rooms import Room
 
 __all__ = ["Candidate", "Navigator", "NavigatorConfig"]
+
+_ROOMS_SERVE: Final = 8  # steps after which rooms are cut anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,9 @@ class Navigator:
         self._spin = 0
         self._checks: list[int] = []
         self._is_first = True
+        # What a picture shows has been seen somewhere; words may speak of what is not there.
+        self._settle = 0.03 if goal.kind == "image" else self.config.settle
+        self._rooms: tuple[int, list[Room]] = (-_ROOMS_SERVE, [])
 
     def act(self, sensed: Sensed) -> Decision:
         """What to do now."""
@@ -134,7 +140,7 @@ class Navigator:
                 spot = self._unwatched()
                 if spot is not None:
                     return self._patrol(sensed, spot)
-                maybe = best if best is not None and best.chance >= self.config.settle else None
+                maybe = best if best is not None and best.chance >= self._settle else None
             if maybe is None:
                 return self._give_up()
             best = maybe
@@ -153,7 +159,7 @@ class Navigator:
                 chance *= 0.5
             if thing.object_id in self._rejected and thing.num_sightings < 1.5 * self._rejected[thing.object_id] + 3:
                 continue
-            if chance >= min(self.config.maybe, self.config.settle):
+            if chance >= min(self.config.maybe, self._settle):
                 metres = self._roamer.metres_to(thing.position_m)
                 found.append(Candidate(thing, chance, metres))
         return found
@@ -196,7 +202,7 @@ class Navigator:
         check = self._check(sensed, thing)
         if check is not None:
             return Decision(check, f"looking at {thing.object_id}", (x, y, z))
-        needed = self.config.settle if is_last else self.config.stop
+        needed = self._settle if is_last else self.config.stop
         is_seen = thing.last_s >= self._began_s - 1e-6
         if candidate.chance >= needed and stand is not None and (is_seen or is_last or thing.state != "unsure"):
             return Decision(
@@ -279,10 +285,27 @@ class Navigator:
                 self.values.paint(glance, part)
             self._painted = len(self._glances)
 
-    def _room_of(self, point: Sequence[float]) -> str | None:
-        room_at = getattr(self._experience.memory.places, "room_at", None)
-        room = None if room_at is None else room_at(np.asarray(point, float))
-        return None if room is None or not room.name else str(room.name)
+    def _room_of(self, point: Sequence[float], kind: str) -> float | None:
+        """Chance that the room at a point is of a kind, as what stands in it tells."""
+        room = self._room_at(point)
+        total = 0.0 if room is None else sum(weight for _, weight in room.names)
+        return None if room is None or total <= 0 else dict(room.names).get(kind, 0.0) / total
+
+    def _room_at(self, point: Sequence[float]) -> Room | None:
+        places = self._experience.memory.places
+        if self._experience.step - self._rooms[0] >= _ROOMS_SERVE:
+            self._rooms = self._experience.step, places.rooms(self._things)
+        floor = next((floor for floor in places.floors if floor.height_m == self._roamer.finder.height_m), None)
+        if floor is None:
+            return None
+        row, column = floor.cell(float(point[0]), float(point[2]))
+        best: tuple[int, Room] | None = None
+        for room in self._rooms[1]:
+            mask = room.mask[max(row - 4, 0) : max(row + 5, 0), max(column - 4, 0) : max(column + 5, 0)]
+            count = int(mask.sum()) if room.floor == floor.number and room.mask.shape == floor.free.shape else 0
+            if count and (best is None or count > best[0]):
+                best = count, room
+        return None if best is None else best[1]
 
     def _is_new_here(self, sensed: Sensed) -> bool:
         """Whether fewer than half a turn of views were taken around here."""
@@ -337,11 +360,15 @@ class Navigator:
         dz = np.maximum(np.maximum(thing.low_m[2] - z, z - thing.high_m[2]), 0.0)
         gap = np.hypot(dx, dz)
         cost = gap + 0.02 * field[rows, columns]
+        room = self._room_at(thing.position_m)
+        if room is not None and room.mask.shape == field.shape:
+            inside = room.mask[rows, columns]
+            cost = cost + np.where(inside, 0.0, 0.5)
         eye = self._eye(thing)
         if eye is not None:
             off = float(np.hypot(eye[0] - thing.position_m[0], eye[2] - thing.position_m[2]))
             behind = finder.distance_field(eye, limit_m=2.0 * off + 4.0)[rows, columns]
-            cost = cost + 0.2 * np.minimum(behind, 10.0)
+            cost = cost + 0.05 * np.minimum(behind, 20.0)
         at = int(cost.argmin())
         if gap[at] > 1.5:
             return None

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["AGENT_RADIUS_M", "Reach", "Roamer", "known_ways"]
 
 AGENT_RADIUS_M: Final = 0.18
-_SQUEEZE: Final = (1.0, 0.75, 0.5)  # parts of the radius to try when nothing else is left: maps err by a cell
+_SQUEEZE: Final = (1.0, 0.7, 0.4)  # parts of radius and caution to try when nothing else is left: maps err by a cell
+_REDRAW: Final = 3  # steps for which a map serves: drawing it and its distances anew costs more than they change
 _FORWARD_M: Final = 0.25
 _TURN_RAD: Final = math.pi / 6
 
@@ -52,7 +53,7 @@ class Roamer:
         self.experience, self.agent_radius_m = experience, agent_radius_m
         self.walker = Walker(_FORWARD_M, _TURN_RAD)
         self._sensed: Sensed | None = None
-        self._key: tuple[object, ...] = ()
+        self._drawn: tuple[float, tuple[int, ...], int] = (0.0, (), -_REDRAW)
         self._finder: PathFinder | None = None
         self._field: np.ndarray | None = None
         self._dropped: dict[tuple[int, int, int], int] = {}
@@ -66,14 +67,18 @@ class Roamer:
     def update(self, sensed: Sensed) -> bool:
         """Take in an observation; False while no floor is known."""
         self.walker.observe(sensed)
-        self._sensed, self._finder, self._field = sensed, None, None
+        self._sensed, self._field = sensed, None
         return bool(self.places.floors)
 
     @property
     def finder(self) -> PathFinder:
         """Ways over what was seen, less what was bumped into."""
-        if self._finder is None:
+        assert self._sensed is not None
+        radius_m, bumps, step = self._drawn
+        is_stale = self._sensed.step - step >= _REDRAW or radius_m != self._radius_m or bumps != self.walker.bumps
+        if self._finder is None or is_stale:
             self._finder = self.walker.patched(known_ways(self.places, self._radius_m))
+            self._drawn = self._radius_m, self.walker.bumps, self._sensed.step
         return self._finder
 
     @property
@@ -105,7 +110,7 @@ class Roamer:
         for share in _SQUEEZE:
             radius_m = self.agent_radius_m * share
             if radius_m != self._radius_m:
-                self._radius_m, self._finder, self._field = radius_m, None, None
+                self._radius_m, self._field, self.walker.caution = radius_m, None, share
             found = []
             for frontier in self.places.frontiers(radius_m):
                 metres = math.inf if self._is_dropped(frontier) else self.metres_to(frontier.position_m)
@@ -113,7 +118,7 @@ class Roamer:
                     found.append(Reach(frontier, metres, self._steps(frontier, metres)))
             if found:
                 return found
-        self._radius_m, self._finder, self._field = self.agent_radius_m, None, None
+        self._radius_m, self._field, self.walker.caution = self.agent_radius_m, None, 1.0
         return []
 
     def drop(self, frontier: Frontier) -> None:

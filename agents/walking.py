@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -16,12 +16,13 @@ from placecell.pathfinder import CELL_M, PathFinder, ShortestPath
 __all__ = ["Finder", "Walker", "turn_towards"]
 
 _STILL_M: Final = 0.05  # a step forward that moves less was blocked
-_BLOCK_M: Final = 0.08  # radius of what is assumed to stand where a step ended
+_BLOCK_M: Final = 0.1  # radius of what is assumed to stand where a step ended
 _PARTS: Final = 8  # points at which a step is checked
-_FORGET: Final = 60  # steps after which a blocked place is tried again
-_PATIENCE: Final = 24  # actions without progress after which a target is given up
+_FORGET: Final = 300  # steps after which a blocked place is tried again
+_PATIENCE: Final = 40  # actions without progress after which a target is given up
 
 
+@runtime_checkable
 class Finder(Protocol):
     """What a walker needs of a path finder; `placecell.PathFinder` and `habitat_sim.PathFinder` have it."""
 
@@ -73,16 +74,19 @@ class Walker:
     ) -> None:
         self.forward_m, self.turn_rad = forward_m, turn_rad
         self.turn_cost_m, self.margin_m = turn_cost_m, margin_m
+        self.caution = 1.0  # how much of what was bumped into counts; less where there would be no way out
         self._num_headings = max(4, round(2 * math.pi / turn_rad))
         self._bumps: list[_Bump] = []
         self._last: tuple[int, np.ndarray] | None = None
+        self._aim: float | None = None  # heading of a turn under way
         self._target: tuple[float, float, float] | None = None
         self._best_m, self._since_best, self._step = math.inf, 0, 0
+        self._visits: dict[tuple[int, int], int] = {}
 
     @property
-    def num_bumps(self) -> int:
-        """Places that are taken for blocked now."""
-        return len(self._bumps)
+    def bumps(self) -> tuple[int, ...]:
+        """Steps at which something was bumped into that still counts."""
+        return tuple(bump.step for bump in self._bumps)
 
     def observe(self, sensed: Sensed) -> None:
         """Learn from the last action; to be called once for every observation, before `action`."""
@@ -91,7 +95,7 @@ class Walker:
         if self._last is not None and self._last[0] == FORWARD:
             moved = float(np.hypot(*(sensed.position_m - self._last[1])[[0, 2]]))
             if sensed.has_collided or moved < _STILL_M:
-                x, z = _ahead(sensed.position_m, sensed.heading_rad, 1.3 * _BLOCK_M)
+                x, z = _ahead(sensed.position_m, sensed.heading_rad, 0.07)
                 self._bumps.append(_Bump(x, z, sensed.step))
         self._last = None
 
@@ -102,7 +106,7 @@ class Walker:
         allowed = np.ones(finder.navigable.shape, np.uint8)
         for bump in self._bumps:
             row, column = finder.cell(bump.x, bump.z)
-            cv2.circle(allowed, (column, row), round(_BLOCK_M / CELL_M), 0, -1)
+            cv2.circle(allowed, (column, row), max(round(_BLOCK_M * self.caution / CELL_M), 0), 0, -1)
         return finder.restricted(allowed > 0)
 
     def action(
@@ -128,15 +132,18 @@ class Walker:
         if heading is None:
             return None
         action = turn_towards(yaw, heading, self.turn_rad)
+        self._aim = heading if action is not None else None
         if action is None:
             action = FORWARD
+            spot = _spot(*_ahead(here, yaw, self.forward_m))
+            self._visits[spot] = self._visits.get(spot, 0) + 1
         self._last = (action, np.asarray(pose[:3, 3], np.float64).copy())
         return action
 
     def _note_progress(self, target: tuple[float, ...], left_m: float) -> None:
         """Count actions since the way to this target was last the shortest so far."""
         if self._target is None or math.dist(target, self._target) > 0.3:
-            self._best_m = math.inf
+            self._best_m, self._visits = math.inf, {}
         self._target = (target[0], target[1], target[2])
         if left_m < self._best_m - 0.05:
             self._best_m, self._since_best = left_m, 0
@@ -161,7 +168,10 @@ class Walker:
             turns = min(k, self._num_headings - k)
             x, z = _ahead(here, heading, self.forward_m)
             left = min(float(np.hypot(corners[i][0] - x, corners[i][1] - z)) + rest[i] for i in aims)
+            if self._aim is not None and abs(_wrapped(heading - self._aim)) < self.turn_rad / 2:
+                turns -= 6  # a turn that was begun is finished, unless much speaks for another
             tight = self.margin_m - finder.distance_to_closest_obstacle(np.array([x, here[1], z]), 1.0)
+            left += 0.1 * self._visits.get(_spot(x, z), 0)  # round in circles is no way
             options.append((left + turns * self.turn_cost_m + max(tight, 0.0), left, heading))
         options.sort()
         is_lost = not finder.is_navigable(here)
@@ -176,7 +186,7 @@ class Walker:
         """Whether the map and the bumps allow a step; one that begins off the map must end on it."""
         for part in range(1, _PARTS + 1):
             x, z = _ahead(here, heading, self.forward_m * part / _PARTS)
-            if any(math.hypot(bump.x - x, bump.z - z) < _BLOCK_M for bump in self._bumps):
+            if any(math.hypot(bump.x - x, bump.z - z) < _BLOCK_M * self.caution for bump in self._bumps):
                 return False
             is_open = finder.is_navigable(np.array([x, here[1], z]))
             if not is_open and (not is_lost or part == _PARTS):
@@ -187,7 +197,7 @@ class Walker:
     def _openness(self, finder: Finder, here: np.ndarray, heading: float) -> float:
         """How free the floor is at the end of a step."""
         x, z = _ahead(here, heading, self.forward_m)
-        if any(math.hypot(bump.x - x, bump.z - z) < 2 * _BLOCK_M for bump in self._bumps):
+        if any(math.hypot(bump.x - x, bump.z - z) < 2 * _BLOCK_M * self.caution for bump in self._bumps):
             return -1.0
         return finder.distance_to_closest_obstacle(np.array([x, here[1], z]), 1.0)
 
@@ -199,7 +209,7 @@ def turn_towards(yaw: float, heading: float, turn_rad: float = math.pi / 6) -> i
         >>> turn_towards(0.0, 1.0) == LEFT, turn_towards(0.0, -1.0) == RIGHT, turn_towards(0.0, 0.2)
         (True, True, None)
     """
-    off = (heading - yaw + math.pi) % (2 * math.pi) - math.pi
+    off = _wrapped(heading - yaw)
     if abs(off) <= turn_rad * 0.5 + 1e-6:
         return None
     return LEFT if off > 0 else RIGHT
@@ -208,3 +218,12 @@ def turn_towards(yaw: float, heading: float, turn_rad: float = math.pi / 6) -> i
 def _ahead(here: np.ndarray, heading: float, metres: float) -> tuple[float, float]:
     """Point (x, z) so far along a heading."""
     return float(here[0]) - math.sin(heading) * metres, float(here[2]) - math.cos(heading) * metres
+
+
+def _spot(x: float, z: float) -> tuple[int, int]:
+    """A place, 15 cm coarse."""
+    return math.floor(x / 0.15), math.floor(z / 0.15)
+
+
+def _wrapped(angle: float) -> float:
+    return (angle + math.pi) % (2 * math.pi) - math.pi
