@@ -29,6 +29,7 @@ class Looker:
         prompts = getattr(encoder, "prompts", None) or {}
         # Tiles are not close-ups, and the calibration was fitted with the prompt that recall uses.
         self._object = prompts.get("seen") or prompts.get("object", "{}")
+        self._close_up = prompts.get("object", "{}")
         self._room = prompts.get("room", "{}")
         calibration = getattr(encoder, "calibration", None)
         self._calibration: tuple[float, float] | None = (
@@ -39,6 +40,25 @@ class Looker:
     def scale(self) -> float:
         """Factor from cosine to logit."""
         return _DEFAULT_SCALE if self._calibration is None else float(self._calibration[0])
+
+    @property
+    def object_prompt(self) -> str:
+        """Template for naming what fills a picture."""
+        return str(self._close_up)
+
+    @property
+    def room_prompt(self) -> str:
+        """Template for naming the room that a whole view shows."""
+        return str(self._room)
+
+    @property
+    def thing_prompt(self) -> str:
+        """Template for naming a thing wherever it is in a picture."""
+        return str(self._object)
+
+    def knows(self, phrase: str) -> bool:
+        """Whether the encoder knows every word of `phrase`."""
+        return self._encoder is not None and not unknown_words(self._encoder, phrase)
 
     def vectors(self, phrases: Sequence[str]) -> Float32[np.ndarray, "n d"]:
         """Unit vectors of `phrases`; words that the encoder does not know are left out of them."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from placecell.agents.forms import KINDS, Question, classify, thing
 from placecell.agents.vocabulary import ROOMS
 
-__all__ = ["KINDS", "Question", "parse_question", "parse_time_s", "split_choices"]
+__all__ = ["KINDS", "Question", "normal_form", "parse_question", "parse_time_s", "split_choices"]
 
 _CONTRACTIONS = (
     (r"\b(what|where|when|who|how|which|there|here|it|that)['’]s\b", r"\1 is"),
@@ -82,7 +82,7 @@ def split_choices(text: str) -> tuple[str, tuple[str, ...]]:
     return text.strip(), ()
 
 
-def _normal(text: str) -> str:
+def normal_form(text: str) -> str:
     """Lower case, one spelling, contractions opened, politeness and outer punctuation gone."""
     text = re.sub(r"\s+", " ", text.lower().replace("’", "'")).strip(" ?!.,;\"'")
     for pattern, new in _CONTRACTIONS:
@@ -166,7 +166,7 @@ def parse_question(text: str) -> Question:
     stem, choices = split_choices(text)
     if not re.search(r"\w", stem):
         raise ValueError("a question needs at least one word, got an empty one: ask for example 'where is the red mug'")
-    plain, at_s, between = _cut_times(_normal(stem))
+    plain, at_s, between = _cut_times(normal_form(stem))
     plain = re.sub(r"\s+", " ", plain).strip(" ,")
     question = _with_place(classify(plain))
     return replace(question, text=stem, at_s=at_s, between=between, choices=choices)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
+from typing import Any, Final
 
 from placecell.agents import seen, timeline
 from placecell.agents.answer import Answer
 from placecell.agents.choices import clean_choice
 from placecell.agents.choosing import choose
 from placecell.agents.evidence import MemoryLike, Scope
-from placecell.agents.questions import Question, parse_question
+from placecell.agents.questions import Question, parse_question, split_choices
+from placecell.agents.scene import Scene
+from placecell.agents.scene_forms import parse_scene_question
+from placecell.agents.scene_reader import SceneReader
 from placecell.agents.search import Searcher
 
 __all__ = ["Answer", "EvidenceReader"]
@@ -30,8 +35,14 @@ _KINDS: dict[str, Callable[[Searcher, Question, Scope], Answer]] = {
 }
 
 
+_HEAD: Final = 64  # a memory whose first records hold no things has no scene
+
+
 class EvidenceReader:
-    """Answers from records alone: no language model, no network.
+    """Answers from the memory alone: no language model, no network.
+
+    Where the memory has mapped a scene (observations with depth, camera and pose, and a detector), questions about
+    things and rooms are answered from it; all others, and those of a film, from the records.
 
     Args:
         memory: Where to look.
@@ -51,6 +62,7 @@ class EvidenceReader:
         if not 0.0 <= threshold <= 1.0:
             raise ValueError(f"threshold must lie between 0 and 1, got {threshold}")
         self._search = Searcher(memory, float(threshold))
+        self._scene: tuple[tuple[int, int, float | None], Scene] | None = None
 
     def ask(
         self,
@@ -95,7 +107,28 @@ class EvidenceReader:
             None if labels is None else tuple(labels),
         )
         self._search.forget()
+        is_whole = allowed == Scope(as_of=as_of) and parsed.at_s is None and parsed.between is None
+        if is_whole and (found := self._from_scene(question, options, as_of)) is not None:
+            return replace(found, evidence=found.evidence[:k])
         scope = self._search.scope(parsed, allowed)
         answer = _KINDS[parsed.kind](self._search, parsed, scope)
         answer = choose(self._search, parsed, options, answer, scope) if options else answer
         return replace(answer, evidence=answer.evidence[:k])
+
+    def _from_scene(self, question: str, options: Sequence[str], as_of: float | None) -> Answer | None:
+        """The answer of the objects and places that the memory has mapped; None where they cannot tell."""
+        asked = parse_scene_question(split_choices(question)[0])
+        scene = None if asked is None else self._scene_at(as_of)
+        return None if asked is None or scene is None else SceneReader(scene, asked, question, options).answer()
+
+    def _scene_at(self, as_of: float | None) -> Scene | None:
+        """The scene, read anew where it has changed; None where the memory has no things."""
+        memory: Any = self._search.memory
+        if not hasattr(memory, "objects"):
+            return None
+        if self._scene is None and not any(record.detections for record in islice(memory.records(), _HEAD)):
+            return None  # a film has no scene: its records need not be read
+        version = (memory.objects.version, memory.places.version, as_of)
+        if self._scene is None or self._scene[0] != version:
+            self._scene = version, Scene(memory, self._search.look, as_of)
+        return self._scene[1] if self._scene[1].things else None
