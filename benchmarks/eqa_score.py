@@ -121,7 +121,7 @@ def _keys(text: str) -> tuple[str, str, str]:
 
 
 @lru_cache(maxsize=4)
-def trained_guesser(num_houses: int = 40, first_seed: int = TRAIN_SEED) -> BlindGuesser:
+def trained_guesser(num_houses: int = 30, first_seed: int = TRAIN_SEED) -> BlindGuesser:
     """The guesser that has read the answers of `num_houses` training houses."""
     asked: list[EqaQuestion] = []
     for seed in range(first_seed, first_seed + num_houses):

@@ -72,6 +72,7 @@ _STOPPED = {
     "ingest": "stopped; what was written is kept, and the same command goes on from there",
     "explore": _ONWARD,
     "navigate": _ONWARD,
+    "eqa": _ONWARD,
 }
 
 
@@ -301,6 +302,32 @@ def _navigate(arguments: argparse.Namespace) -> int:
     return _finish_experiment(arguments, result, navigate.summary(result))
 
 
+def _eqa(arguments: argparse.Namespace) -> int:
+    from placecell.benchmarks import eqa
+
+    settings = eqa.EqaSettings(
+        seed=arguments.seed,
+        detector=arguments.detector,
+        num_per_category=arguments.questions,
+        max_steps=arguments.max_steps,
+    )
+    result = eqa.eqa(
+        arguments.output,
+        settings,
+        _houses(arguments),
+        arguments.episodes,
+        resume=arguments.resume,
+        workers=arguments.workers,
+        say=_say,
+    )
+    (arguments.output / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+    if arguments.json:
+        _print_json(result)
+    else:
+        print(eqa.summary(result))
+    return 0
+
+
 def _houses(arguments: argparse.Namespace) -> range:
     return range(arguments.first_house, arguments.first_house + arguments.houses)
 
@@ -361,6 +388,7 @@ _VERBS = {
     "encoder export": _encoder_export,
     "explore": _explore,
     "navigate": _navigate,
+    "eqa": _eqa,
     "bench": _bench,
 }
 

@@ -100,6 +100,13 @@ def build_parser(verbs: Mapping[str, Verb], version: str) -> argparse.ArgumentPa
             "navigate --houses 20 --absent 1 --output runs/navigate --resume",
         )
     )
+    _eqa(
+        verb(
+            "eqa",
+            "ask questions about houses never seen: from memory, while exploring, and after things were moved",
+            "eqa --houses 20 --output runs/eqa --resume",
+        )
+    )
     _bench(verb("bench", "run a benchmark with its peers in one call", "bench recall --rows 100000 --json"))
     return parser
 
@@ -181,6 +188,14 @@ def _navigate(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _eqa(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    _experiment(parser, Path("runs/eqa"), "", "visits with other starts and changes in every house")
+    add("--detector", choices=("regions", "masks"), default="regions", help="what finds things (masks are privileged)")
+    add("--questions", type=_count, default=8, metavar="N", help="of every category (default 8)")
+    add("--max-steps", type=_count, default=1200, metavar="N", help="actions per visit (default 1200)")
+
+
 def _experiment(parser: argparse.ArgumentParser, output: Path, planners: str, episodes: str) -> None:
     """What every experiment in houses takes."""
     names = tuple(planners.split())
@@ -188,12 +203,14 @@ def _experiment(parser: argparse.ArgumentParser, output: Path, planners: str, ep
     add("--houses", type=_count, default=2, metavar="N", help="how many houses (default 2)")
     add("--first-house", type=_whole, default=2_000_000, metavar="SEED", help="seed of the first (default 2000000)")
     add("--episodes", type=_count, default=1, metavar="N", help=f"{episodes} (default 1)")
-    add("--planners", nargs="+", choices=names, default=names, metavar="NAME", help=f"of {planners} (default all)")
+    if names:
+        add("--planners", nargs="+", choices=names, default=names, metavar="NAME", help=f"of {planners} (default all)")
     add("--seed", type=_whole, default=0, help="draws the episodes (default 0)")
     add("--output", type=Path, default=output, metavar="DIR", help=f"episodes and report (default {output})")
     add("--resume", action="store_true", help="go on in a folder that holds episodes")
     add("--workers", type=_count, default=1, metavar="N", help="processes (default 1)")
-    add("--video", action="store_true", help="film every episode, with the map and the memory, into OUTPUT/videos")
+    if names:
+        add("--video", action="store_true", help="film every episode, with the map and the memory, into OUTPUT/videos")
     _json(parser)
 
 

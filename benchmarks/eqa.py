@@ -1,0 +1,349 @@
+"""Questions about houses never seen before, answered from memory after exploration, and while exploring.
+
+An agent explores a house by its own map, then is asked (see `placecell.benchmarks.eqa_questions`). Then things are
+moved, taken away and added behind its back; it walks through the rooms that it knows, and is asked what changed. Every
+answer stands on at most four pictures. Answers are closed, and one counts if it is the right one; a refusal counts
+where the house does not hold the answer. With every answer right scored 5 and every other 1, OpenEQA's formula gives
+the same figure.
+
+*Active*: while it explores the agent asks itself every `ask_every` steps, and stops once an answer is surer than `sure`
+twice in a row. Exploration does not depend on the question, so one walk serves all of them.
+
+Peers: *blind* answers by what was right in other houses for such a question; *frames* keeps `frames` evenly spaced
+pictures and no map, and reads them with the same encoder and the same words.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from placecell.agents.explorer import Explorer
+from placecell.agents.planner import Experience
+from placecell.agents.reader import EvidenceReader
+from placecell.benchmarks import bootstrap
+from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
+from placecell.benchmarks.eqa_questions import CATEGORIES, EqaQuestion, generate_questions
+from placecell.benchmarks.eqa_score import canonical, is_right, said, trained_guesser
+from placecell.benchmarks.eqa_visits import PICTURES, Patrol, SelfAsking, visit
+from placecell.benchmarks.eqa_world import visible_sides
+from placecell.benchmarks.players import house_detector, new_experience
+from placecell.envs.catalogue import COLOURS
+from placecell.envs.floorplan import ROOM_TYPES
+from placecell.envs.house import Change, House, HouseEnv
+from placecell.memory.calibration import auroc
+from placecell.memory.memory import Memory
+from placecell.perception.observation import Observation
+
+__all__ = ["EqaSettings", "aggregate", "eqa", "play", "summary"]
+
+MARK, MARK_AUROC = 0.85, 0.90
+_PAUSE_S: Final = 3600.0  # between the two visits
+
+
+@dataclass(frozen=True, slots=True)
+class EqaSettings:
+    """What an episode depends on, besides its house.
+
+    Args:
+        seed: Draws starts, changes and questions.
+        detector: What finds things: "regions", or "masks" (the simulator's: privileged).
+        num_per_category: Questions of each category.
+        changes: How many things are moved, added and removed between the two visits.
+        max_steps: Actions of each visit.
+        ask_every: Actions between two questions to itself while it explores.
+        sure: Chance from which on it takes an answer for sure.
+        frames: Pictures that the peer without a map keeps.
+        side_px: Height and width of the pictures.
+    """
+
+    seed: int = 0
+    detector: str = "regions"
+    num_per_category: int = 8
+    changes: tuple[int, int, int] = (4, 2, 2)
+    max_steps: int = 1200
+    ask_every: int = 25
+    sure: float = 0.8
+    frames: int = 32
+    side_px: int = 256
+
+
+# --- one house -------------------------------------------------------------------------------------------------------
+
+
+def play(settings: EqaSettings, episode: Episode) -> dict[str, Any]:
+    """Explore one house, answer; walk through it again after changes, answer.
+
+    Returns:
+        One row per question, with what every method said, and what the visits cost.
+    """
+    seed = episode.seed(settings.seed)
+    rng = np.random.default_rng(seed)
+    house = House.generate(episode.house)
+    after, changes = _changed(house, rng, settings.changes)
+    sides, sides_after = visible_sides(house), visible_sides(after)
+    asked = generate_questions(house, rng, num_per_category=settings.num_per_category, visible=sides)
+    asked_after = generate_questions(
+        after,
+        rng,
+        changes,
+        before=house,
+        categories=("change",),
+        num_per_category=settings.num_per_category,
+        visible=sides_after,
+        visible_before=sides,
+    )
+    env = _env(house, settings, seed)
+    experience = new_experience(env, house_detector(settings.detector, env))
+    active = SelfAsking(experience.memory, asked, settings.ask_every, settings.sure)
+    began = time.perf_counter()
+    first = visit(env, experience, Explorer(), settings.max_steps, active.watch)
+    first_s = time.perf_counter() - began
+    active.finish(first)
+    rows = _ask(experience.memory, asked, settings, active)
+    env = _env(after, settings, seed + 1)
+    later = Experience(
+        experience.memory,
+        env.camera,
+        house_detector(settings.detector, env),
+        agent_id=experience.agent_id,
+        start_s=experience.stamp_s + _PAUSE_S,
+    )
+    began = time.perf_counter()
+    second = visit(env, later, Patrol(), settings.max_steps)
+    second_s = time.perf_counter() - began
+    rows += _ask(experience.memory, asked_after, settings, None)
+    return {
+        "questions": rows,
+        "num_steps": [first, second],
+        "visit_s": [round(first_s, 2), round(second_s, 2)],
+        "num_objects": len(experience.memory.objects.objects()),
+        "memory_bytes": experience.memory.nbytes(),
+    }
+
+
+def _env(house: House, settings: EqaSettings, seed: int) -> HouseEnv:
+    env = HouseEnv(house, resolution=(settings.side_px, settings.side_px), max_steps=10**9)
+    env.reset(seed=seed % 2**31)
+    return env
+
+
+def _changed(house: House, rng: np.random.Generator, wanted: tuple[int, int, int]) -> tuple[House, list[Change]]:
+    """The house rearranged, by less where there is no room for so much."""
+    moved, added, removed = wanted
+    while True:
+        try:
+            return house.relocate(rng, moved, added, removed)
+        except ValueError:
+            moved, added = max(moved - 1, 0), max(added - 1, 0)
+            if moved == added == 0:
+                raise
+
+
+def _ask(
+    memory: Memory, asked: Sequence[EqaQuestion], settings: EqaSettings, active: SelfAsking | None
+) -> list[dict[str, Any]]:
+    reader, blind = EvidenceReader(memory), trained_guesser()
+    rows = []
+    with _frames(memory, settings.frames) as frames:
+        frame_reader = EvidenceReader(frames)
+        for question in asked:
+            began = time.perf_counter()
+            answer = reader.ask(question.question, choices=question.choices or None, k=PICTURES)
+            seconds = time.perf_counter() - began
+            told = {
+                "placecell": said(question, answer),
+                "blind": canonical(blind.guess(question.question, question.choices), question.kind),
+                "frames": _from_frames(frame_reader, question),
+            }
+            row = {
+                "question_id": question.question_id,
+                "category": question.category,
+                "question": question.question,
+                "answer": question.answer,
+                "is_answerable": question.is_answerable,
+                "said": told,
+                "right": {name: is_right(question, text) for name, text in told.items()},
+                "probability": round(float(answer.probability), 4),
+                "num_pictures": len(answer.evidence),
+                "evidence": [str(hit.record_id) for hit in answer.evidence],
+                "seconds": round(seconds, 4),
+            }
+            if active is not None:
+                step, text = active.answers[question.question_id]
+                row["active"] = {"step": step, "said": text, "right": is_right(question, text)}
+            rows.append(row)
+    return rows
+
+
+def _frames(memory: Memory, count: int) -> Memory:
+    """Evenly spaced pictures of a memory, without poses, depth or things."""
+    moments = [record for record in memory.records() if record.embeddings is not None]
+    picked = [moments[i] for i in np.unique(np.linspace(0, len(moments) - 1, count).round().astype(int))]
+    bare = Memory(encoder=memory.encoder)
+    bare.observe_many(
+        Observation(record.stamp_s, record.agent_id, embeddings=np.asarray(record.embeddings, np.float32))
+        for record in picked
+    )
+    return bare
+
+
+def _from_frames(reader: EvidenceReader, question: EqaQuestion) -> str:
+    """What the pictures say; told what the answer may be, so that it need not find the words itself."""
+    closed = {"colour": tuple(COLOURS), "room": ROOM_TYPES, "yes_no": ("yes", "no")}
+    choices = question.choices or closed.get(question.kind)
+    answer = reader.ask(question.question, choices=choices, k=PICTURES)
+    if choices and answer.choice_index is not None:
+        return canonical(choices[answer.choice_index], question.kind)
+    return said(question, answer)
+
+
+# --- all houses ------------------------------------------------------------------------------------------------------
+
+
+def eqa(
+    folder: Path,
+    settings: EqaSettings,
+    houses: Sequence[int],
+    num_each: int = 1,
+    *,
+    resume: bool = False,
+    workers: int = 1,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Ask in every house and aggregate; see `run_episodes` for the folder."""
+    rows = run_episodes(
+        folder,
+        {"experiment": "eqa", **asdict(settings)},
+        episodes_of(houses, num_each, ("placecell",)),
+        partial(play, settings),
+        resume=resume,
+        workers=workers,
+        say=say,
+        shown=_shown,
+    )
+    return aggregate(rows, settings)
+
+
+def _shown(result: Mapping[str, Any]) -> str:
+    right = [row["right"]["placecell"] for row in result["questions"] if row["is_answerable"]]
+    return f"{sum(right)} of {len(right)} right"
+
+
+def aggregate(rows: Sequence[Mapping[str, Any]], settings: EqaSettings) -> dict[str, Any]:
+    """Shares of right answers by category and method, with 95 % intervals over houses, and what it took."""
+    flat = [(row["house"], asked) for row in rows for asked in row["result"]["questions"]]
+    closed = [(house, asked) for house, asked in flat if asked["is_answerable"]]
+    absent = [(house, asked) for house, asked in flat if not asked["is_answerable"]]
+    methods = ("placecell", "blind", "frames")
+    result: dict[str, Any] = {
+        "experiment": "eqa",
+        "settings": asdict(settings),
+        "houses": sorted({row["house"] for row in rows}),
+        "num_questions": len(flat),
+        "num_answerable": len(closed),
+        "privileged": ["masks and names of things"] if settings.detector == "masks" else [],
+        "methods": {name: _figures(closed, name) for name in methods},
+        "categories": {
+            category: {name: _figures(part, name) for name in methods} | {"num_questions": len(part)}
+            for category in CATEGORIES
+            if (part := [pair for pair in closed if pair[1]["category"] == category])
+        },
+        "templates": {
+            name: {"right": sum(own), "num_questions": len(own)} for name, own in sorted(_by_template(closed))
+        },
+        "pictures": {
+            "most": max(asked["num_pictures"] for _, asked in flat),
+            "mean": round(float(np.mean([asked["num_pictures"] for _, asked in flat])), 2),
+        },
+        "ms_per_answer": round(1e3 * float(np.median([asked["seconds"] for _, asked in flat])), 2),
+        "steps": [round(float(np.mean([row["result"]["num_steps"][i] for row in rows])), 1) for i in (0, 1)],
+        "active": _active_figures(rows),
+    }
+    if absent:
+        houses = np.array([house for house, _ in flat])
+        chance = np.array([asked["probability"] for _, asked in flat])
+        there = np.array([asked["is_answerable"] for _, asked in flat])
+        result["refusal"] = {
+            "num_unanswerable": len(absent),
+            "refused": bootstrap.mean([h for h, _ in absent], [asked["right"]["placecell"] for _, asked in absent]),
+            "auroc": bootstrap.interval(
+                houses,
+                lambda drawn: auroc(chance[drawn[there[drawn]]].tolist(), chance[drawn[~there[drawn]]].tolist()),
+                there,
+                ~there,
+            ),
+        }
+    result["marks"] = {f"right >= {MARK:.0%} with <= {PICTURES} pictures": bool(
+        result["methods"]["placecell"]["value"] >= MARK and result["pictures"]["most"] <= PICTURES
+    )}  # fmt: skip
+    if absent:
+        result["marks"][f"AUROC of refusing >= {MARK_AUROC}"] = result["refusal"]["auroc"]["value"] >= MARK_AUROC
+    return result
+
+
+def _figures(pairs: Sequence[tuple[int, Mapping[str, Any]]], method: str) -> dict[str, float]:
+    return bootstrap.mean([house for house, _ in pairs], [asked["right"][method] for _, asked in pairs])
+
+
+def _by_template(pairs: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[tuple[str, list[bool]]]:
+    groups: dict[str, list[bool]] = {}
+    for _, asked in pairs:
+        groups.setdefault(asked["question_id"].split(":")[1], []).append(asked["right"]["placecell"])
+    yield from groups.items()
+
+
+def _active_figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Right answers and steps of the agent that stops when it is sure."""
+    found = [
+        (row["house"], asked["active"], row["result"]["num_steps"][0])
+        for row in rows
+        for asked in row["result"]["questions"]
+        if "active" in asked and asked["is_answerable"]
+    ]
+    houses = [house for house, _, _ in found]
+    return {
+        "right": bootstrap.mean(houses, [active["right"] for _, active, _ in found]),
+        "steps_share": bootstrap.mean(houses, [min(active["step"] / max(n, 1), 1.0) for _, active, n in found]),
+        "early": round(float(np.mean([active["step"] < n for _, active, n in found])), 4),
+    }
+
+
+def summary(result: Mapping[str, Any]) -> str:
+    """The result as a table for people."""
+    houses, settings = result["houses"], result["settings"]
+    lines = [
+        f"{result['num_questions']} questions in {len(houses)} houses ({houses[0]} to {houses[-1]}), seed "
+        f"{settings['seed']}, detector {settings['detector']}; right answers in %, 95 % intervals over houses",
+        f"{'category':28}{'n':>5}{'placecell':>22}{'blind':>22}{str(settings['frames']) + ' frames':>22}",
+    ]
+    shown = partial(bootstrap.shown, scale=100, digits=1)
+    for name, row in result["categories"].items():
+        figures = "".join(f"{shown(row[method]):>22}" for method in ("placecell", "blind", "frames"))
+        lines.append(f"{name:28}{row['num_questions']:>5}{figures}")
+    figures = "".join(f"{shown(result['methods'][method]):>22}" for method in ("placecell", "blind", "frames"))
+    lines.append(f"{'all':28}{result['num_answerable']:>5}{figures}")
+    if "refusal" in result:
+        refusal = result["refusal"]
+        lines.append(
+            f"unanswerable: {refusal['num_unanswerable']}, refused {shown(refusal['refused'])} %; AUROC of the chance "
+            f"{bootstrap.shown(refusal['auroc'])}"
+        )
+    active = result["active"]
+    lines.append(
+        f"stopping when sure: {shown(active['right'])} % right after {shown(active['steps_share'])} % of the steps"
+    )
+    lines.append(
+        f"at most {result['pictures']['most']} pictures an answer (mean {result['pictures']['mean']}); "
+        f"{result['ms_per_answer']} ms an answer; {result['steps'][0]} steps to explore, {result['steps'][1]} later"
+    )
+    lines.append(f"privileged: {', '.join(result['privileged']) or 'nothing'}; the pose is exact, as with Habitat's "
+                 "GPS and compass")  # fmt: skip
+    lines += [f"{'met' if is_met else 'MISSED'}: {mark}" for mark, is_met in result["marks"].items()]
+    return "\n".join(lines)
