@@ -27,6 +27,7 @@ from typing import Any, Final
 import numpy as np
 
 from placecell.agents.reader import EvidenceReader
+from placecell.benchmarks import bootstrap
 from placecell.benchmarks.house_walks import FPS, HFOV_DEG, SIZE, Question, Walk, film_walk, questions_of
 from placecell.envs.walk import ACTION_S
 from placecell.ingest import IngestSettings, ingest
@@ -43,7 +44,6 @@ TOP: Final = 5
 TOLERANCE_S: Final = 0.5  # half the step between kept moments
 ANSWER_TOLERANCE_S: Final = 1.0
 _MARK_RECALL, _MARK_AUROC = 0.90, 0.90
-_DRAWS = 1000
 
 
 @dataclass(slots=True)
@@ -296,13 +296,13 @@ def _judged(asked: Sequence[_Asked], peers: Sequence[str]) -> dict[str, Any]:
     is_wide = is_present & np.array([row.question.is_wide for row in asked])
 
     def share(values: np.ndarray, where: np.ndarray) -> dict[str, float]:
-        return _with_interval(house, lambda rows: float(values[rows[where[rows]]].mean()), where)
+        return bootstrap.interval(house, lambda rows: float(values[rows[where[rows]]].mean()), where)
 
     def area(values: np.ndarray, absent: np.ndarray, present: np.ndarray = is_present) -> dict[str, float]:
         def of(rows: np.ndarray) -> float:
             return auroc(values[rows[present[rows]]].tolist(), values[rows[absent[rows]]].tolist())
 
-        return _with_interval(house, of, present, absent)
+        return bootstrap.interval(house, of, present, absent)
 
     result: dict[str, Any] = {
         "present": int(is_present.sum()),
@@ -350,20 +350,6 @@ def _judged(asked: Sequence[_Asked], peers: Sequence[str]) -> dict[str, Any]:
         f"AUROC of refusals >= {_MARK_AUROC:.2f}": best >= _MARK_AUROC,
     }
     return result
-
-
-def _with_interval(house: np.ndarray, of: Callable[[np.ndarray], float], *needed: np.ndarray) -> dict[str, float]:
-    """A figure of all rows, with the 2.5 and 97.5 % quantiles over draws of houses with replacement."""
-    rows = [np.flatnonzero(house == number) for number in np.unique(house)]
-    rng = np.random.default_rng(0)
-    values = []
-    for _ in range(_DRAWS):
-        drawn = np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])
-        if all(where[drawn].any() for where in needed):
-            values.append(of(drawn))
-    low, high = np.quantile(values, (0.025, 0.975))
-    value = of(np.arange(len(house)))
-    return {"value": round(value, 4), "low": round(float(low), 4), "high": round(float(high), 4)}
 
 
 def summary(result: Mapping[str, Any]) -> str:

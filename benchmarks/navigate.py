@@ -83,19 +83,21 @@ def play(settings: NavigateSettings, videos: Path | None, episode: Episode) -> d
     experience = new_experience(env, detector, is_blind=is_blind)
     film = _film(videos, episode, env)
     rows, growth = [], [(0, 0)]
-    agent_s = 0.0
+    agent_s = agent_cpu_s = 0.0
     sensed = experience.observe(world.last, world.info)
     for number, goal in enumerate(goals):
         if planner.is_forgetful and number:
             experience = new_experience(env, detector, start_s=experience.stamp_s)
             sensed = experience.observe(world.last, world.info)
         began, before_s, steps = time.perf_counter(), world.seconds, world.num_steps
+        began_cpu, before_cpu_s = time.process_time(), world.cpu_s
         start = env.position_m
         told = agent_goal(goal, str(number))
         watch = None if film is None else partial(film.add, experience, told)
         pursuit = pursue(world, planner, experience, told, sensed, world.info, settings.max_steps, watch)
         spent_s = time.perf_counter() - began - (world.seconds - before_s)
         agent_s += spent_s
+        agent_cpu_s += time.process_time() - began_cpu - (world.cpu_s - before_cpu_s)
         sensed = pursuit.sensed
         row = _judged(site, goal, start, env.position_m, pursuit, meter)
         rows.append(row | {"agent_s": round(spent_s, 3), "moves": world.num_steps - steps})
@@ -106,6 +108,7 @@ def play(settings: NavigateSettings, videos: Path | None, episode: Episode) -> d
         "goals": rows,
         "num_steps": world.num_steps,
         "agent_s": round(agent_s, 3),
+        "agent_cpu_s": round(agent_cpu_s, 3),
         "render_s": round(world.seconds, 3),
         "memory_bytes": growth,
         "privileged": ["the planner"] * planner.is_privileged
@@ -278,6 +281,7 @@ def _costs(rows: Sequence[Mapping[str, Any]], planner: str) -> dict[str, Any]:
     return {
         "num_steps": steps,
         "ms_per_step": round(1e3 * seconds / max(steps, 1), 2),
+        "cpu_ms_per_step": round(1e3 * sum(result["agent_cpu_s"] for result in results) / max(steps, 1), 2),
         "steps_per_s": round(steps / seconds, 2) if seconds else None,
         "memory_bytes": round(float(np.mean([result["memory_bytes"][-1][1] for result in results]))),
     }
@@ -351,7 +355,8 @@ def summary(result: Mapping[str, Any]) -> str:
     for name, figures in result["planners"].items():
         lines.append(
             f"{name}: {figures['ms_per_step']:.0f} ms a step for perception, memory and planning "
-            f"({figures['steps_per_s']} steps/s), {figures['memory_bytes'] / 1e6:.1f} MB at the end of an episode"
+            f"({figures['steps_per_s']} steps/s; {figures['cpu_ms_per_step']:.0f} ms of processor), "
+            f"{figures['memory_bytes'] / 1e6:.1f} MB at the end of an episode"
         )
     for name, what in result["privileged"].items():
         lines.append(f"privileged in {name}: {', '.join(what)}")

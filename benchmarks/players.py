@@ -43,7 +43,7 @@ class TimedEnv:
 
     def __init__(self, env: HouseEnv, meter: FloorMeter) -> None:
         self._env, self._meter = env, meter
-        self.seconds, self.num_steps = 0.0, 0
+        self.seconds, self.cpu_s, self.num_steps = 0.0, 0.0, 0
         self.last: dict[str, np.ndarray] = {}
         self.info: dict[str, Any] = {}
 
@@ -55,11 +55,12 @@ class TimedEnv:
 
     def step(self, action: int) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Do one action."""
-        began = time.perf_counter()
+        began, began_cpu = time.perf_counter(), time.process_time()
         result = self._env.step(np.int64(action))
         self.last, self.info = result[0], result[4]
         self._meter.add(self.last["depth"], self.last["pose"])
         self.seconds += time.perf_counter() - began
+        self.cpu_s += time.process_time() - began_cpu
         self.num_steps += 1
         return result
 
