@@ -349,6 +349,7 @@ def write_model_card(folder: Path, checkpoint: Path, num_views: int, args: argpa
     saved = torch.load(checkpoint, weights_only=True)
     card = json.loads((folder / REGIONS_FILE.with_suffix(".json").name).read_text(encoding="utf-8"))
     result = regions.run(first_seed=args.judged, num_houses=args.judged_houses, say=print)
+    (args.work / "judged.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     num_weights = sum(value.numel() for value in saved["network"].values())
     size = (folder / REGIONS_FILE.name).stat().st_size
     text = f"""# {card["name"].partition("@")[0]}
@@ -370,6 +371,7 @@ What cuts a picture with depth into things: a small network that knows rendered 
 thing; heights of 0.6 to 1.5 m, mostly 0.88 m; level or tilted. Mirrored; light, gamma, tint and noise changed; depth
 sometimes noisy or with holes. {saved["step"]} steps of {args.batch} views, AdamW, rate {args.lr} with a cosine decay,
 seed {args.seed}, bfloat16, {saved["spent_s"] / 60:.0f} minutes on one shared processor core; the weights are averaged.
+{args.note}
 The confidence is a logistic regression on {len(HELD_OUT)} other houses (seeds {HELD_OUT[0]} to {HELD_OUT[-1]}).
 
 ## Figures
@@ -399,6 +401,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--note", default="", help="what else the card should say of the training")
     parser.add_argument("--judged", type=int, default=3_000_100, help="first house that the card's figures are from")
     parser.add_argument("--judged-houses", type=int, default=20)
     args = parser.parse_args()
