@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from placecell.memory.frontiers import Frontier, View
     from placecell.memory.object_states import SceneObject
-    from placecell.memory.places import Floor
+    from placecell.memory.storeys import Floor
 
 __all__ = ["FloorPlan", "RoomBook", "floor_of", "place_graph"]
 
