@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -68,18 +69,31 @@ class SeenThing:
 
 
 class SightingTable:
-    """Objects and the views that show them, with the face of `placecell.memory.objects.ObjectMap`."""
+    """Objects and the views that show them, with the face of `placecell.memory.objects.ObjectMap`.
 
-    def __init__(self) -> None:
+    Args:
+        most: Of each object only so many of the best views are told, as the map keeps no more.
+
+    Attributes:
+        seen: By object, how well every view of it shows it, kept or not.
+    """
+
+    def __init__(self, most: int = 24) -> None:
         self.version = 0
-        self._things: dict[str, list[Sighting]] = {}
+        self.seen: dict[str, dict[RecordId, float]] = {}
+        self._most = most
+        self._things: dict[str, SeenThing] = {}
         self._changed: list[str] = []  # one object a version
 
     def add(self, step: Step) -> None:
         """Take in one view."""
         for glimpse in step.glimpses:
-            self._things.setdefault(glimpse.object_id, []).append(Sighting(step.record_id, glimpse.quality))
-            self._changed.append(glimpse.object_id)
+            name = glimpse.object_id
+            views = self.seen.setdefault(name, {})
+            views[step.record_id] = glimpse.quality
+            best = nsmallest(self._most, views, key=lambda view, views=views: (-views[view], view))
+            self._things[name] = SeenThing(name, tuple(Sighting(view, views[view]) for view in best))
+            self._changed.append(name)
             self.version += 1
 
     def touched(self, since_version: int) -> Collection[str]:
@@ -88,7 +102,7 @@ class SightingTable:
 
     def objects(self) -> Iterable[SeenThing]:
         """See `placecell.memory.snapshots.SeenObjects`."""
-        return [SeenThing(name, tuple(seen)) for name, seen in self._things.items()]
+        return list(self._things.values())
 
 
 def quality_of(box: tuple[float, float, float, float]) -> float:

@@ -48,7 +48,11 @@ def fewest(shown: Sequence[int], size: int) -> list[int]:
 
     Source: Chvatal 1979 (greedy bound); the reductions are those of Garfinkel and Nemhauser 1972.
     """
-    shown, seen_in = list(shown), _turned(shown, size)
+    first: dict[int, int] = {}
+    for view, objects in enumerate(shown):
+        first.setdefault(objects, view)
+    shown = [objects if first[objects] == view else 0 for view, objects in enumerate(shown)]
+    seen_in = _turned(shown, size)
     chosen = _reduced(shown, seen_in)
     for piece in _pieces(shown, seen_in):
         chosen += _piece_cover(piece, shown, seen_in)
@@ -188,46 +192,34 @@ def exchanged(chosen: Sequence[int], quality: Quality, shown: Sequence[int], see
     Returns:
         Views, ascending; the sum over objects of the best quality is no lower than in `chosen`.
     """
-    kept = list(chosen)
+    kept = sum(1 << view for view in chosen)
     for _ in range(_PASSES):
         is_changed = False
-        for place, view in enumerate(kept):
-            others = [v for v in kept if v != view]
-            covered = 0
-            best: dict[int, int] = {}
-            for other in others:
-                covered |= shown[other]
-                for thing, value in quality[other].items():
-                    if value > best.get(thing, -1):
-                        best[thing] = value
-            needed = shown[view] & ~covered
-            if not needed:
-                continue
+        for view in list(members(kept)):
+            others = kept & ~(1 << view)
             able = -1
-            for thing in members(needed):
-                able &= seen_in[thing]
+            for thing in members(shown[view]):
+                if not seen_in[thing] & others:  # no one else shows it: who takes this place must
+                    able &= seen_in[thing]
+            if able == -1:
+                kept, is_changed = others, True
+                continue
+            best: dict[int, int] = {}
 
-            def gain(view: int, best: dict[int, int] = best) -> int:
-                return sum(max(0, value - best.get(thing, 0)) for thing, value in quality[view].items())
+            def gain(view: int, others: int = others, best: dict[int, int] = best) -> int:
+                total = 0
+                for thing, value in quality[view].items():
+                    if thing not in best:
+                        best[thing] = max((quality[v][thing] for v in members(seen_in[thing] & others)), default=0)
+                    total += max(0, value - best[thing])
+                return total
 
             swap = max(members(able), key=lambda v: (gain(v), v == view, -v))
             if swap != view:
-                kept[place], is_changed = swap, True
+                kept, is_changed = others | 1 << swap, True
         if not is_changed:
             break
-    return sorted(_without_needless(kept, shown))
-
-
-def _without_needless(kept: Sequence[int], shown: Sequence[int]) -> list[int]:
-    left = list(kept)
-    for view in kept:
-        covered = 0
-        for other in left:
-            if other != view:
-                covered |= shown[other]
-        if not shown[view] & ~covered:
-            left.remove(view)
-    return left
+    return list(members(kept))
 
 
 def bettered(chosen: Sequence[int], quality: Quality, seen_in: Sequence[int], worth: float) -> list[int]:

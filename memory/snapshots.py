@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Final, Protocol, runtime_checkable
 
 from placecell.memory.covering import bettered, exchanged, fewest
@@ -19,6 +20,8 @@ __all__ = ["SeenObject", "SeenObjects", "Snapshot", "SnapshotCover", "View"]
 
 FLOOR: Final = 0.4
 WORTH: Final = 2.0
+_TRIED: Final = 8  # views of an object that a cover is made of: those that show most, well
+_BEST: Final = 2  # and those that show it best
 _ONE: Final = 1_000_000  # qualities are whole millionths: sums of them do not depend on their order
 
 
@@ -113,7 +116,9 @@ class SnapshotCover:
         self.objects = objects
         self._floor, self._worth = floor, worth
         self._version: int | None = None
-        self._views: dict[str, dict[RecordId, float]] = {}  # by object: the views that count, and how good they are
+        self._views: dict[str, dict[RecordId, int]] = {}  # by object: views that count, millionths of the best one
+        self._best: dict[str, float] = {}  # by object: quality of its best view
+        self._total: dict[RecordId, int] = {}  # by view: sum over what it shows
         self._shown: dict[RecordId, set[str]] = {}  # by view: objects for which it counts
         self._groups: dict[str, _Group] = {}  # by object
 
@@ -145,7 +150,8 @@ class SnapshotCover:
         found = []
         for view in sorted({view for group in self._groups.values() for view in group.kept}):
             names = tuple(sorted(self._shown[view]))
-            found.append(Snapshot(view, names, sum(self._views[name][view] for name in names) / len(names)))
+            quality = sum(self._best[name] * self._views[name][view] for name in names) / (_ONE * len(names))
+            found.append(Snapshot(view, names, quality))
         return found
 
     # --- what is shown where ------------------------------------------------------------------------------------
@@ -160,11 +166,12 @@ class SnapshotCover:
         return group.members
 
     def _forget(self, name: str) -> None:
-        for view in self._views.pop(name, ()):
+        for view, share in self._views.pop(name, {}).items():
+            self._total[view] -= share
             shown = self._shown[view]
             shown.discard(name)
             if not shown:
-                del self._shown[view]
+                del self._shown[view], self._total[view]
 
     def _note(self, thing: SeenObject) -> None:
         qualities: dict[RecordId, float] = {}
@@ -172,11 +179,13 @@ class SnapshotCover:
             key, quality = sighting.record_id, float(sighting.quality)
             if quality >= qualities.get(key, 0.0):
                 qualities[key] = quality
-        least = self._floor * max(qualities.values())
-        good = {key: quality for key, quality in qualities.items() if quality >= least}
-        self._views[thing.object_id] = good
-        for key in good:
-            self._shown.setdefault(key, set()).add(thing.object_id)
+        name, best = thing.object_id, max(qualities.values())
+        self._best[name] = best
+        shares = {key: round(_ONE * quality / best) if best > 0 else _ONE for key, quality in qualities.items()}
+        self._views[name] = good = {key: share for key, share in shares.items() if share >= self._floor * _ONE}
+        for key, share in good.items():
+            self._shown.setdefault(key, set()).add(name)
+            self._total[key] = self._total.get(key, 0) + share
 
     # --- covering -----------------------------------------------------------------------------------------------
 
@@ -191,22 +200,28 @@ class SnapshotCover:
                 views |= reached
                 edge = {name for view in reached for name in self._shown[view]} - inside
             loose -= inside
-            group = _Group(frozenset(inside), self._cover(sorted(inside), sorted(views)))
+            group = _Group(frozenset(inside), self._cover(sorted(inside)))
             for name in inside:
                 self._groups[name] = group
 
-    def _cover(self, names: Sequence[str], views: Sequence[RecordId]) -> tuple[RecordId, ...]:
-        number_of = {name: number for number, name in enumerate(names)}
+    def _cover(self, names: Sequence[str]) -> tuple[RecordId, ...]:
+        views = sorted({view for name in names for view in self._tried(name)})
         place_of = {view: place for place, view in enumerate(views)}
         quality: list[dict[int, int]] = [{} for _ in views]
         seen_in = [0] * len(names)
-        for name, number in number_of.items():
+        for number, name in enumerate(names):
             good = self._views[name]
-            best = max(good.values()) or 1.0
-            for view, value in good.items():
+            for view in good.keys() & place_of.keys():
                 place = place_of[view]
-                quality[place][number] = round(_ONE * value / best)
+                quality[place][number] = good[view]
                 seen_in[number] |= 1 << place
         shown = [sum(1 << number for number in shows) for shows in quality]
         kept = exchanged(fewest(shown, len(names)), quality, shown, seen_in)
         return tuple(views[place] for place in bettered(kept, quality, seen_in, self._worth * _ONE))
+
+    def _tried(self, name: str) -> list[RecordId]:
+        good, total = self._views[name], self._total
+        if len(good) <= _TRIED + _BEST:
+            return list(good)
+        most = nsmallest(_TRIED, good, key=lambda view: (-total[view], view))
+        return most + nsmallest(_BEST, good, key=lambda view: (-good[view], view))

@@ -10,7 +10,20 @@ from typing import Any, NoReturn
 
 __all__ = ["BENCHMARKS", "Verb", "build_parser"]
 
-BENCHMARKS = ("recall", "ingest", "localise", "write", "decode", "startup", "regions", "forest", "places", "objects")
+BENCHMARKS = (
+    "recall",
+    "ingest",
+    "localise",
+    "write",
+    "decode",
+    "startup",
+    "regions",
+    "forest",
+    "places",
+    "objects",
+    "snapshots",
+    "facts",
+)
 Verb = Callable[[argparse.Namespace], int]
 
 
@@ -216,7 +229,9 @@ def _experiment(parser: argparse.ArgumentParser, output: Path, planners: str, ep
 
 def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
-    parser.add_argument("--rows", type=_count, metavar="N", help="recall, write: records; places, objects: houses")
+    parser.add_argument(
+        "--rows", type=_count, metavar="N", help="recall, write: records; places, objects, snapshots, facts: houses"
+    )
     parser.add_argument("--peers", nargs="*", metavar="NAME", help="only these peers (default: all that are installed)")
     parser.add_argument("--seed", type=int, default=0, help="default 0")
     parser.add_argument("--output", type=Path, metavar="DIR", help="also write the result and its configuration here")
