@@ -12,15 +12,15 @@ import math
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Float16, Float32, Float64
 
 from placecell.memory.records import RecordId
 
-__all__ = ["CAPACITY", "Cell", "Leaf", "Part", "Point", "Region", "grown", "insert", "remove"]
+__all__ = ["CAPACITY", "Cell", "Leaf", "Part", "Point", "Region", "address_of", "grown", "insert", "remove"]
 
 CAPACITY: Final = 16  # leaves of a cell that is not divided
 _QUANTUM_M: Final = 2.0**-6  # side of the smallest cell
@@ -32,12 +32,12 @@ Point = tuple[float, float, float]
 Region = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Leaf:
+class Leaf(NamedTuple):
     """A thing or a view.
 
     Attributes:
         key: What it is known by.
+        address: Digits from the coarsest to the finest, see `address_of`; no two leaves share all.
         vector: Unit length, or None.
         position_m: World frame, metres; it decides the cell.
         low_m: Lowest corner of its box.
@@ -49,10 +49,10 @@ class Leaf:
         region: Where it belongs, outermost first: `("ground floor", "kitchen")`.
         words: Content words of `text`.
         sources: Records that show it, the best one first.
-        address: Digits from the coarsest to the finest; no two leaves share all.
     """
 
     key: str
+    address: tuple[Digit, ...]
     vector: Float16[np.ndarray, "d"] | None
     position_m: Point
     low_m: Point
@@ -64,11 +64,6 @@ class Leaf:
     region: Region = ()
     words: tuple[str, ...] = ()
     sources: tuple[RecordId, ...] = ()
-    address: tuple[Digit, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        digits = (*(self.region or ("",)), *_octants(self.position_m), *_hashed(self.key))
-        object.__setattr__(self, "address", digits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +319,17 @@ def _common(first: tuple[Digit, ...], second: tuple[Digit, ...], known: int = 0)
     while known < end and first[known] == second[known]:
         known += 1
     return known
+
+
+def address_of(key: str, position_m: Point, region: Region = ()) -> tuple[Digit, ...]:
+    """Rooms, nested octants of the position, a hash of the key.
+
+    Example:
+        >>> here, there = address_of("mug", (1.0, 0.9, 2.0), ("kitchen",)), address_of("cup", (1.0, 0.9, 2.1))
+        >>> here[0], there[0], here[1:15] == there[1:15]
+        ('kitchen', '', True)
+    """
+    return (*(region or ("",)), *_octants(position_m), *_hashed(key))
 
 
 def _octants(position_m: Point) -> bytes:
