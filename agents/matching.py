@@ -141,7 +141,7 @@ class Matcher:
             chances = _softmax(self._scale * (np.asarray(thing.embedding, np.float32)[None] @ self._colour_vectors.T))[
                 0
             ]
-            return float(0.02 + 0.98 * chances[self._colours.index(self.mention.colour)])
+            return float(chances[self._colours.index(self.mention.colour)])
         return 1.0
 
 

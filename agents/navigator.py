@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from placecell.memory.object_states import SceneObject
     from placecell.memory.rooms import Room
 
-__all__ = ["Candidate", "Navigator", "NavigatorConfig"]
+__all__ = ["Adviser", "Candidate", "Navigator", "NavigatorConfig"]
 
 _ROOMS_SERVE: Final = 8  # steps after which rooms are cut anew
 
@@ -39,6 +39,7 @@ class NavigatorConfig:
         patrol_m: Floor that no view was taken from within this distance is visited before a goal is refused.
         looks_around: Whether to turn once around where a goal begins in unknown surroundings.
         is_nearest: Whether the next frontier is simply the nearest one.
+        late: Steps after which the likeliest thing found is gone to instead of looking further.
     """
 
     go: float = 0.45
@@ -49,6 +50,7 @@ class NavigatorConfig:
     patrol_m: float = 2.0
     looks_around: bool = True
     is_nearest: bool = False
+    late: int = 380
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +62,10 @@ class Candidate:
     metres: float
 
 
+#: Says what to do next, given the navigator, the observation and the frontiers; None leaves it to the navigator.
+Adviser = Callable[["Navigator", Sensed, Sequence[Reach]], "Candidate | Reach | None"]
+
+
 class Navigator:
     """Goes to what the memory takes for the goal, else explores where its value map is highest.
 
@@ -67,12 +73,20 @@ class Navigator:
         config: How it decides.
         name: For tables.
         is_forgetful: Whether it is to be given an empty memory for every goal.
+        adviser: Is asked first, at every step.
     """
 
     is_privileged = False
 
-    def __init__(self, config: NavigatorConfig | None = None, name: str = "memory", is_forgetful: bool = False) -> None:
+    def __init__(
+        self,
+        config: NavigatorConfig | None = None,
+        name: str = "memory",
+        is_forgetful: bool = False,
+        adviser: Adviser | None = None,
+    ) -> None:
         self.config, self.name, self.is_forgetful = config or NavigatorConfig(), name, is_forgetful
+        self._adviser = adviser
         self._memory: Memory | None = None
         self._glances: list[Glance] = []
         self._looked: dict[tuple[int, int], int] = {}
@@ -96,12 +110,14 @@ class Navigator:
         self._stand: tuple[np.ndarray, int] | None = None
         self._frontier: int | None = None
         self._rejected: dict[str, int] = {}
+        self._things: list[SceneObject] = []
         self._began_s = experience.stamp_s
         self._spin = 0
         self._checks: list[int] = []
         self._is_first = True
-        # What a picture shows has been seen somewhere; words may speak of what is not there.
-        self._settle = 0.03 if goal.kind == "image" else self.config.settle
+        # Many signs that must all fit make a small chance of even the right thing.
+        self._settle = self.config.settle if goal.kind == "category" else self.config.settle / 4
+        self._last_step = experience.step + self.config.late
         self._rooms: tuple[int, list[Room]] = (-_ROOMS_SERVE, [])
 
     def act(self, sensed: Sensed) -> Decision:
@@ -125,6 +141,13 @@ class Navigator:
         candidates = self._candidates()
         best = self._best(candidates)
         frontiers: list[Reach] | None = None
+        if self._adviser is not None:
+            frontiers = self._roamer.frontiers()
+            advice = self._adviser(self, sensed, frontiers)
+            if isinstance(advice, Candidate):
+                return self._approach(sensed, advice, is_last=True)
+            if isinstance(advice, Reach):
+                return self._explore([advice])
         if best is None or best.chance < self.config.go:
             if self._is_first and self.config.looks_around and self._is_new_here(sensed):
                 self._spin = 11
@@ -132,12 +155,13 @@ class Navigator:
             if self._spin > 0:
                 self._spin -= 1
                 return Decision(LEFT, "looking around")
-            frontiers = self._roamer.frontiers()
+            is_late = sensed.step >= self._last_step and best is not None and best.chance >= self._settle
+            frontiers = [] if is_late else self._roamer.frontiers()
             maybe = self._worth_a_look(candidates, frontiers)
             if maybe is None and frontiers:
                 return self._explore(frontiers)
             if maybe is None:
-                spot = self._unwatched()
+                spot = None if is_late else self._unwatched()
                 if spot is not None:
                     return self._patrol(sensed, spot)
                 maybe = best if best is not None and best.chance >= self._settle else None
@@ -261,6 +285,21 @@ class Navigator:
 
     def _give_up(self) -> Decision:
         return Decision(STOP, f"no {self.goal.text or 'such thing'} here", is_refusal=True, covered=self._covered())
+
+    def candidate(self, thing: SceneObject) -> Candidate:
+        """A thing, with what speaks for its being the goal and the way to it."""
+        chance = self.matcher.chance(thing, self._things, self._room_of)
+        return Candidate(thing, chance, self._roamer.metres_to(thing.position_m))
+
+    @property
+    def things(self) -> list[SceneObject]:
+        """Things of the map, as of the last observation."""
+        return self._things
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """Things that were looked at in vain, with how often they had been seen then."""
+        return self._rejected
 
     # --- what is known -----------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ _STILL_M: Final = 0.05  # a step forward that moves less was blocked
 _BLOCK_M: Final = 0.1  # radius of what is assumed to stand where a step ended
 _PARTS: Final = 8  # points at which a step is checked
 _FORGET: Final = 300  # steps after which a blocked place is tried again
+_LESSON: Final = 10  # actions that a bump is worth, as it teaches where the way is not
 _PATIENCE: Final = 40  # actions without progress after which a target is given up
 
 
@@ -97,6 +98,7 @@ class Walker:
             if sensed.has_collided or moved < _STILL_M:
                 x, z = _ahead(sensed.position_m, sensed.heading_rad, 0.07)
                 self._bumps.append(_Bump(x, z, sensed.step))
+                self._since_best = max(self._since_best - _LESSON, 0)
         self._last = None
 
     def patched(self, finder: PathFinder) -> PathFinder:
