@@ -82,7 +82,7 @@ def in_view(
     # One row of pixels covers much floor far away: the surface in the pixel may lie a little before the cell.
     slack = _TOLERANCE_M + _TOLERANCE_SHARE * ahead + 0.5 * ahead**2 / (camera.focal_px * max(pose[1, 3], 0.1))
     shown[near[depth_m[row, column] >= ahead - slack]] = True
-    return shown
+    return np.asarray(shown, bool)
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,7 @@ def _lifetime(result: Mapping[str, Any]) -> Page:
         {
             "mean": [(part["step"], part["mean_ms"]) for part in parts],
             "95th percentile": [(part["step"], part["p95_ms"]) for part in parts],
+            "mean processor time": [(part["step"], part["cpu_ms"]) for part in parts],
         },
         "actions",
         "milliseconds a step",
@@ -179,14 +180,16 @@ def _lifetime(result: Mapping[str, Any]) -> Page:
         {"memory": [(part["step"], part["bytes"] / 1e6) for part in parts]}, "actions", "megabytes", 1.1 * cap, cap
     )
     table = _table(
-        ("actions", "mean ms a step", "p95 ms", "MB", "records"),
+        ("actions", "mean ms a step", "p95 ms", "processor ms", "memory, MB", "records", "process, MB"),
         [
             (
                 f"{part['step']:.0f}",
                 f"{part['mean_ms']:.1f}",
                 f"{part['p95_ms']:.1f}",
+                f"{part['cpu_ms']:.1f}",
                 f"{part['bytes'] / 1e6:.2f}",
                 f"{part['records']:.0f}",
+                f"{part['resident_mb']:.0f}",
             )
             for part in parts
         ],

@@ -137,14 +137,13 @@ def draw_map(
     if len(way) > 1:
         cv2.polylines(picture, [np.array([at(x, z) for x, z in way], np.int32)], False, _WAY, 2, cv2.LINE_AA)
     for thing in objects:
-        if thing.state == "gone":
-            continue
-        x, y = at(thing.position_m[0], thing.position_m[2])
-        cv2.circle(picture, (x, y), 3, _THING, -1, cv2.LINE_AA)
-        _write(picture, thing.name, (x + 5, y + 3), 0.32, _THING)
+        if thing.state != "gone":
+            column, row = at(thing.position_m[0], thing.position_m[2])
+            cv2.circle(picture, (column, row), 3, _THING, -1, cv2.LINE_AA)
+            _write(picture, thing.name, (column + 5, row + 3), 0.32, _THING)
     for room in rooms:
-        x, y = at(float(room.centre_m[0]), float(room.centre_m[2]))
-        _write(picture, room.name or "room", (x - 24, y), 0.42, _DIM)
+        column, row = at(float(room.centre_m[0]), float(room.centre_m[2]))
+        _write(picture, room.name or "room", (column - 24, row), 0.42, _DIM)
     if target_m is not None:
         cv2.drawMarker(picture, at(target_m[0], target_m[2]), _GOAL, cv2.MARKER_CROSS, 16, 2, cv2.LINE_AA)
     x, z = float(pose[0, 3]), float(pose[2, 3])
@@ -176,5 +175,5 @@ def _write(
 ) -> None:
     font = cv2.FONT_HERSHEY_SIMPLEX
     halo = (28, 35, 51) if is_dark else (255, 255, 255)
-    cv2.putText(picture, text, at, font, size, halo, 3, cv2.LINE_AA)
+    cv2.putText(picture, text, at, font, size, halo, 3 if size > 0.4 else 2, cv2.LINE_AA)
     cv2.putText(picture, text, at, font, size, colour, 1, cv2.LINE_AA)

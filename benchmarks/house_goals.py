@@ -90,7 +90,9 @@ class GoalSite:
     def _floor(self) -> Float64[np.ndarray, "n 3"]:
         """Middle of every cell of the largest island."""
         cells = self.graph.cells
-        return self.graph.points[self.finder.islands[cells[:, 0], cells[:, 1]] == self.finder.largest_island]
+        return np.asarray(
+            self.graph.points[self.finder.islands[cells[:, 0], cells[:, 1]] == self.finder.largest_island]
+        )
 
     def nearest_points(self, object_id: int) -> Float64[np.ndarray, "n 3"]:
         """Where an agent can stand nearest to a thing: on the floor of its room, within 0.1 m of as near as can be.
@@ -161,7 +163,10 @@ class GoalSite:
     def _is_view_point(self, object_id: int, point: np.ndarray) -> bool:
         thing = self.house.object(object_id)
         room = self.house.rooms[thing.room_id]
-        return room.contains(float(point[0]), float(point[2])) and self._side_px(thing, point, is_level=False) >= MIN_SIDE_PX
+        return (
+            room.contains(float(point[0]), float(point[2]))
+            and self._side_px(thing, point, is_level=False) >= MIN_SIDE_PX
+        )
 
     def _views(self, object_id: int) -> Iterator[bool]:
         """Whether a level camera sees the thing clearly, from one point of the floor around it after another."""
@@ -343,7 +348,7 @@ def _box_distance(points: np.ndarray, thing: HouseObject) -> Float64[np.ndarray,
     """Horizontal distance of points to a thing's box, metres."""
     dx = np.maximum(np.maximum(thing.low_m[0] - points[:, 0], points[:, 0] - thing.high_m[0]), 0.0)
     dz = np.maximum(np.maximum(thing.low_m[2] - points[:, 2], points[:, 2] - thing.high_m[2]), 0.0)
-    return np.hypot(dx, dz)
+    return np.asarray(np.hypot(dx, dz))
 
 
 def _gap_m(a: HouseObject, b: HouseObject) -> float:

@@ -95,13 +95,13 @@ def load_questions(path: Path) -> list[EqaQuestion]:
         where = f"{path}: question {number}"
         if isinstance(row, dict) and isinstance(row.get("question_id"), str):
             where += f" ({row['question_id']})"
-        values = [_text(row, name, where) for name in _NEEDED]
+        fields = {name: _text(row, name, where) for name in _NEEDED}
         extra = row.get("extra_answers") or []
         if not isinstance(extra, list) or not all(isinstance(text, str) for text in extra):
             raise EqaFileError(f"{where}: extra_answers must be a list of texts")
-        if values[3] not in CATEGORIES:
-            raise EqaFileError(f"{where}: the category {values[3]!r} is none of {', '.join(CATEGORIES)}")
-        questions.append(EqaQuestion(*values, tuple(extra)))
+        if fields["category"] not in CATEGORIES:
+            raise EqaFileError(f"{where}: the category {fields['category']!r} is none of {', '.join(CATEGORIES)}")
+        questions.append(EqaQuestion(**fields, extra_answers=tuple(extra)))
     _check_unique([question.question_id for question in questions], path)
     return questions
 

@@ -106,7 +106,8 @@ def new_experience(
 class _Blind:
     """An encoder to which everything looks the same."""
 
-    name, dim, image_size, calibration, notice = "blind", 2, 8, None, ""
+    name, dim, image_size, notice = "blind", 2, 8, ""
+    calibration: tuple[float, float] | None = None
     prompts: Mapping[str, str] = MappingProxyType({"object": "{}"})
 
     def encode_images(self, images: Any) -> np.ndarray:

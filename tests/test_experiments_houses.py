@@ -296,7 +296,9 @@ def test_the_command_plays_resumes_films_and_reports(
 
 def test_a_page_of_a_life_shows_both_costs(tmp_path: Path) -> None:
     parts = [
-        {"step": 100.0 * i, "mean_ms": 50.0, "p95_ms": 80.0, "bytes": 1e6 * i, "records": 10.0 * i} for i in (1, 2, 3)
+        {"step": 100 * i, "mean_ms": 50.0, "p95_ms": 80.0, "cpu_ms": 40.0}
+        | {"bytes": 1000 * i, "records": 10 * i, "resident_mb": 300.0}
+        for i in (1, 2, 3)
     ]
     result = {
         "experiment": "lifetime",
@@ -312,7 +314,7 @@ def test_a_page_of_a_life_shows_both_costs(tmp_path: Path) -> None:
         "privileged": {"ours": ["the detector"]},
     }
     page = write_report(tmp_path / "life", result).read_text()
-    assert page.count("<polyline") == 3 and "3 of 4 goals found" in page and "Privileged: ours: the detector" in page
+    assert page.count("<polyline") == 4 and "3 of 4 goals found" in page and "Privileged: ours: the detector" in page
 
 
 def test_plots_hold_what_they_are_given() -> None:
