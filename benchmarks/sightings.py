@@ -72,13 +72,13 @@ class SightingTable:
     """Objects and the views that show them, with the face of `placecell.memory.objects.ObjectMap`.
 
     Args:
-        most: Of each object only so many of the best views are told, as the map keeps no more.
+        most: Of each object only so many of the best views are told, as a map that stays small does.
 
     Attributes:
         seen: By object, how well every view of it shows it, kept or not.
     """
 
-    def __init__(self, most: int = 24) -> None:
+    def __init__(self, most: int = 48) -> None:
         self.version = 0
         self.seen: dict[str, dict[RecordId, float]] = {}
         self._most = most

@@ -10,8 +10,7 @@ from typing import Final
 
 __all__ = ["bettered", "exchanged", "fewest", "members"]
 
-_NODES: Final = 300  # sets of views that one search looks at; then the best found so far has to do
-_PASSES: Final = 3
+_NODES: Final = 60  # sets of views that one search looks at; then the best found so far has to do
 
 
 def members(bits: int) -> Iterator[int]:
@@ -181,7 +180,7 @@ Quality = Sequence[dict[int, int]]  # by view: how well it shows each object
 
 
 def exchanged(chosen: Sequence[int], quality: Quality, shown: Sequence[int], seen_in: Sequence[int]) -> list[int]:
-    """A cover of the same size, or smaller, in which no view can be exchanged for one that shows more, better.
+    """A cover of the same size, or smaller, after each view in turn was exchanged for the best that can take its place.
 
     Args:
         chosen: A cover.
@@ -193,32 +192,28 @@ def exchanged(chosen: Sequence[int], quality: Quality, shown: Sequence[int], see
         Views, ascending; the sum over objects of the best quality is no lower than in `chosen`.
     """
     kept = sum(1 << view for view in chosen)
-    for _ in range(_PASSES):
-        is_changed = False
-        for view in list(members(kept)):
-            others = kept & ~(1 << view)
-            able = -1
-            for thing in members(shown[view]):
-                if not seen_in[thing] & others:  # no one else shows it: who takes this place must
-                    able &= seen_in[thing]
-            if able == -1:
-                kept, is_changed = others, True
-                continue
-            best: dict[int, int] = {}
+    for view in list(members(kept)):
+        others = kept & ~(1 << view)
+        able = -1
+        for thing in members(shown[view]):
+            if not seen_in[thing] & others:  # no one else shows it: who takes this place must
+                able &= seen_in[thing]
+        if able == -1:
+            kept = others
+            continue
+        best: dict[int, int] = {}
 
-            def gain(view: int, others: int = others, best: dict[int, int] = best) -> int:
-                total = 0
-                for thing, value in quality[view].items():
-                    if thing not in best:
-                        best[thing] = max((quality[v][thing] for v in members(seen_in[thing] & others)), default=0)
-                    total += max(0, value - best[thing])
-                return total
+        def gain(view: int, others: int = others, best: dict[int, int] = best) -> int:
+            total = 0
+            for thing, value in quality[view].items():
+                if thing not in best:
+                    best[thing] = max((quality[v][thing] for v in members(seen_in[thing] & others)), default=0)
+                total += max(0, value - best[thing])
+            return total
 
-            swap = max(members(able), key=lambda v: (gain(v), v == view, -v))
-            if swap != view:
-                kept, is_changed = others | 1 << swap, True
-        if not is_changed:
-            break
+        swap = max(members(able), key=lambda v: (gain(v), v == view, -v))
+        if swap != view:
+            kept = others | 1 << swap
     return list(members(kept))
 
 

@@ -119,9 +119,9 @@ class FactGraph:
         return self._scene.rooms[node].name if node in self._scene.rooms else node
 
     def _nodes_called(self, text: str) -> set[str]:
-        name = " ".join([*text.lower().split()[:-1], singular(text.lower().split()[-1])]) if text.strip() else ""
+        name = _singular(text.lower())
         found = {text, name}
-        found |= {key for key, thing in self._scene.things.items() if thing.name == name}
+        found |= {key for key, thing in self._scene.things.items() if _singular(thing.name) == name}
         return found | {key for key, room in self._scene.rooms.items() if room.name == name}
 
     def _about(self, subjects: set[str] | None, objects: set[str] | None) -> Iterator[Fact]:
@@ -143,7 +143,7 @@ class FactGraph:
         """A noun that was said and the only thing or room of that name are the same."""
         for noun, (stamp_s, key) in sorted(self._told.nouns().items()):
             head = noun.split(" ")[-1]
-            named = [k for k, thing in self._scene.things.items() if thing.name in (noun, head)]
+            named = [k for k, thing in self._scene.things.items() if _singular(thing.name) in (noun, head)]
             named += [k for k, room in self._scene.rooms.items() if room.name == noun]
             if len(named) == 1:
                 thing = self._scene.things.get(named[0])
@@ -202,6 +202,11 @@ class FactGraph:
         rank = pagerank(len(nodes), ends[:, 0], ends[:, 1], np.array(list(edges.values())), restart, DAMPING)
         found = [(node, round(float(rank[i]), 9)) for node, i in row.items() if restart[i] == 0]
         return sorted(found, key=lambda pair: (-pair[1], _node_order(pair[0])))[:k]
+
+
+def _singular(name: str) -> str:
+    words = name.split()
+    return " ".join([*words[:-1], singular(words[-1])]) if words else ""
 
 
 def _node_order(node: str | RecordId) -> tuple[int, str, int]:

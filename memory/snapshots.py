@@ -20,7 +20,7 @@ __all__ = ["SeenObject", "SeenObjects", "Snapshot", "SnapshotCover", "View"]
 
 FLOOR: Final = 0.4
 WORTH: Final = 2.0
-_TRIED: Final = 8  # views of an object that a cover is made of: those that show most, well
+_TRIED: Final = 4  # views of an object that a cover is made of: those that show most, well
 _BEST: Final = 2  # and those that show it best
 _ONE: Final = 1_000_000  # qualities are whole millionths: sums of them do not depend on their order
 

@@ -182,6 +182,12 @@ def test_a_move_is_known_later_than_it_is_true() -> None:
     assert graph.facts("mug", "moved from", as_of_s=35.0) == []
 
 
+def test_things_are_found_by_names_in_the_plural_too() -> None:
+    boots = thing(4, "boots", (0.25, 0.74, 0.25), (0.1, 0.12, 0.1))
+    graph = FactGraph(Shelf(TABLE, boots))
+    assert brief(graph.facts("boots", "on")) == brief(graph.facts("boot", "on")) == [("robot:4", "on", "robot:1")]
+
+
 def test_what_is_gone_is_no_longer_where_it_was() -> None:
     mug = thing(4, "mug", np.subtract(ON_TABLE, 0.05).tolist(), (0.1, 0.1, 0.1), 2.0, None, "gone", 50.0)
     graph = FactGraph(Shelf(TABLE, mug))
