@@ -196,7 +196,7 @@ def aggregate(rows: Sequence[Mapping[str, Any]], settings: ExploreSettings) -> d
 
 def _figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     houses, results = [row["house"] for row in rows], [row["result"] for row in rows]
-    length = max(len(result["curve"]) for result in results)
+    length = 1 + max(len(result["curve"]) for result in results)
     # Who has finished keeps the share that it has.
     curves = np.array([result["curve"] + [result["share"]] * (length - len(result["curve"])) for result in results])
     steps = sum(result["num_steps"] for result in results)
