@@ -129,7 +129,8 @@ def true_changes(
 ) -> tuple[list[TrueChange], list[TrueChange]]:
     """What the walks could show, and what they half showed.
 
-    A thing moved if it was seen before and after, at 32 pixels each. It is gone if it was seen before and would have
+    A thing moved if it was seen before and after, at 32 pixels each, and would have been seen on the second walk had it
+    stayed: else nobody can tell it from another of its kind. It is gone if it was seen before and would have
     been seen on the second walk, had it stayed; it is new if it was seen after and would have been seen on the first
     walk, had it been there. What moved out of sight is gone, what moved in from out of sight is new.
 
@@ -152,7 +153,8 @@ def true_changes(
         was_seen, is_seen = (side.get(i, 0) >= MIN_SIDE_PX for side in seen)
         is_missed, was_missed = other[1].get(i, 0) >= MIN_SIDE_PX, other[0].get(i, 0) >= MIN_SIDE_PX
         if before and after and was_seen and is_seen:
-            must.append(moved)
+            (must if is_missed else may).append(moved)
+            may += [] if is_missed else [new]
             continue
         if before and was_seen and is_missed and i not in seen[1]:
             must.append(gone)

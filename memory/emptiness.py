@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from placecell.geometry import Camera
 from placecell.perception.scan import Scan
 
 __all__ = ["Gaze", "KeyViews", "gaze"]
@@ -105,6 +106,9 @@ def gaze(
         near, far = (low[chosen, None] - eye) / towards, (high[chosen, None] - eye) / towards
         enter, leave = np.minimum(near, far).max(axis=-1), np.maximum(near, far).min(axis=-1)
         crosses = enter < leave
+        # What stands there stops the rays at its skin, before they reach the core.
+        near, far = (low_m[chosen, None] - eye) / towards, (high_m[chosen, None] - eye) / towards
+        enter = np.minimum(near, far).max(axis=-1)
         slack = _SLACK_M + _SLACK_SHARE * enter
         known = crosses & (seen > 0)
         through = known & (seen > leave + slack)
@@ -123,7 +127,8 @@ def gaze(
 class _KeyView:
     stamp_s: float
     pose: np.ndarray
-    scan: Scan
+    depth_m: np.ndarray  # float16: half the bytes, and finer than the slack that rays are given
+    camera: Camera
 
 
 class KeyViews:
@@ -153,7 +158,8 @@ class KeyViews:
         slots = self._cells.setdefault(pose_cell(pose), [])
         if slots and stamp_s - self._views[slots[-1]].stamp_s < self._visit_s:
             return
-        view = _KeyView(stamp_s, pose, Scan.from_depth(scan.depth_m, scan.camera, self._side_px))
+        small = Scan.from_depth(scan.depth_m, scan.camera, self._side_px)
+        view = _KeyView(stamp_s, pose, small.depth_m.astype(np.float16), small.camera)
         if len(slots) < 2:
             slots.append(len(self._views))
             self._views.append(view)
@@ -181,7 +187,8 @@ class KeyViews:
         found: list[tuple[float, float]] = []
         for slot in slots.tolist():
             view = self._views[slot]
-            seen = gaze(view.scan, view.pose, low_m[None], high_m[None])
+            scan = Scan(view.depth_m.astype(np.float32), view.camera)
+            seen = gaze(scan, view.pose, low_m[None], high_m[None])
             if seen.is_clear[0]:
                 found.append((view.stamp_s, float(seen.hits[0])))
                 if len(found) == self._most:

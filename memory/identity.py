@@ -17,7 +17,7 @@ __all__ = ["StayNode", "alike", "lives", "stays_of"]
 _LEAST: Final = 0.0
 _NO_LOOK: Final = 0.5
 _BODY_M: Final = 0.02
-_NOT_NEW: Final = 1.0  # what it costs that nobody saw the new place without the thing
+_NOT_NEW: Final = 2.0  # what it costs that nobody saw the new place without the thing
 
 
 @dataclass(frozen=True, slots=True, eq=False)

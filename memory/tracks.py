@@ -29,10 +29,19 @@ _PRESENT_ABOVE: Final = 0.6
 _JUMP_M: Final = 1.5
 _SPEED: Final = 2.0
 _EARLIER_S: Final = 30.0
-_USUAL: Final = 0.6  # share of rays that a thing stops, until it is known
+_PART_OF: Final = 0.75  # share of a part's box in the box of the whole
+_BESIDE: Final = 0.35  # of a part's sightings at most show the whole beside it
+_SURE: Final = 1.2  # what the confidences of the sightings of a thing add up to at least
+_SOLID: Final = 4  # what was seen less often before it was seen through was never there
+_LEAST_USUAL: Final = 0.3
+_USUAL: Final = 0.6
+_EMPTY_VIEWS: Final = 3
+_STRANGE: Final = 0.5
+_FALSE_ALARM_S: Final = 120.0
 _ASK_AT: Final = (2, 5)
 _ENOUGH_WHOLE: Final = 3
 _TRIM: Final = 0.1
+_TIDY_EVERY: Final = 256  # folds
 _RETURN: Final = 2.0
 _TOUCH_M: Final = 0.1
 
@@ -72,6 +81,8 @@ class Track:
     empty_poses: set[tuple[int, ...]] = field(default_factory=set)
     num_misses: int = 0
     num_asked: int = 0
+    num_alarms: int = 0  # how often it was thought gone and was not
+    last_fold: int = 0
     best_confidence: float = 0.0
     sum_confidence: float = 0.0
     best_quality: float = 0.0
@@ -83,9 +94,12 @@ class Track:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether it was seen from two places, or once beyond doubt, and not missed too often."""
-        enough = len(self.poses) >= 2 or (self.best_quality >= 0.8 and self.best_confidence >= 0.9)
-        return enough and self.num_sightings * 3 >= self.num_misses
+        """Whether it was seen from two places, or once beyond doubt, and neither missed nor seen through too often."""
+        enough = (len(self.poses) >= 2 and self.sum_confidence >= _SURE) or (
+            self.best_quality >= 0.8 and self.best_confidence >= 0.9
+        )
+        is_ghost = self.num_sightings < _SOLID and any(presence.is_over for presence in self.presences)
+        return enough and not is_ghost and self.num_sightings * 3 >= self.num_misses
 
     @property
     def confidence(self) -> float:
@@ -93,6 +107,11 @@ class Track:
         mean = self.sum_confidence / max(self.num_sightings, 1)
         hits = self.num_sightings + 0.5
         return math.sqrt(mean) * hits / (hits + 0.5 * self.num_misses + 0.5)
+
+    @property
+    def usual_hits(self) -> float:
+        """Share of the rays through its box that it stops, 0 if that could never be measured."""
+        return self.fill if self.num_fills else 0.0
 
     @property
     def now(self) -> Presence:
@@ -120,6 +139,7 @@ class AgentTracks:
         self._together: dict[tuple[int, int], int] = {}  # views in which two tracks were two things
         self._swallowed: dict[tuple[int, int], int] = {}  # views in which one detection held both
         self._to_ask: deque[int] = deque()
+        self._num_folds = 0
         self._last: tuple[float, np.ndarray] | None = None
 
     def resolve(self, number: int) -> int:
@@ -149,6 +169,9 @@ class AgentTracks:
         found = [detection for detection in record.detections if _is_sane(detection)]
         changed: set[int] = set()
         explained: set[int] = set()
+        self._num_folds += 1
+        if self._num_folds % _TIDY_EVERY == 0:
+            self._tidy()
         if found:
             explained = self._associate(record, found, pose_cell(pose))
             changed |= explained
@@ -175,6 +198,18 @@ class AgentTracks:
             return False
         return math.dist(here, last[1]) > _JUMP_M + _SPEED * max(stamp_s - last[0], 0.0)
 
+    def _tidy(self) -> None:
+        """Forget what was seen from one place only, and long ago: spurious regions must not pile up over a lifetime."""
+        for track in self.live:
+            if not track.is_confirmed and self._num_folds - track.last_fold > _TIDY_EVERY:
+                self._bury(track)
+
+    def _bury(self, track: Track) -> None:
+        track.sightings, track.boxes, track.cuts, track.vector = [], [], [], None
+        track.votes, track.shares, track.poses = {}, {}, set()
+        self._is_live[track.number] = False
+        self._low[track.number] = self._high[track.number] = np.nan
+
     # --- what is seen ------------------------------------------------------------------------------------------------
 
     def _associate(self, record: Record, found: list[Detection], cell: tuple[int, ...]) -> set[int]:
@@ -185,6 +220,7 @@ class AgentTracks:
         gap, inside, covers, offset, growth = features
         cosine = self._cosines(found, near)
         scores, names = self._score(found, near, features, cosine)
+        self._refuse_strangers(scores, found, near, cosine, names, record.stamp_s)
         pairs, alone, _ = assign(scores, _MATCH)
         for row, column in pairs:
             number = int(near[column])
@@ -206,7 +242,7 @@ class AgentTracks:
         for row, column in pairs:
             one = int(near[column])
             for other in taken:
-                if other > column and is_like[row, other]:
+                if other > column:
                     pair = _ordered(one, int(near[other]))
                     self._together[pair] = self._together.get(pair, 0) + 1
             for other in np.flatnonzero((covers[row] > 0.7) & is_like[row]).tolist():
@@ -227,6 +263,21 @@ class AgentTracks:
         # What was seen to be gone must be recognised, not only met at its place.
         scores[:, [self.tracks[number].now.is_over for number in near]] -= _RETURN
         return np.where(close, scores, -np.inf), names
+
+    def _refuse_strangers(
+        self,
+        scores: np.ndarray,
+        found: list[Detection],
+        near: np.ndarray,
+        cosine: np.ndarray,
+        names: np.ndarray,
+        stamp_s: float,
+    ) -> None:
+        """After a while a place alone does not tell a thing: seen whole, it must look or be called like itself."""
+        is_old = np.array([stamp_s - self.tracks[number].now.last_s > _FALSE_ALARM_S for number in near], bool)
+        is_whole = np.array([not detection.is_cut for detection in found])
+        is_strange = (cosine < _STRANGE) & (names < 0.2) & is_old[None] & is_whole[:, None]
+        scores[is_strange] = -np.inf
 
     def _near(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         apart = (self._low > high + _REACH_M) | (self._high < low - _REACH_M)
@@ -269,6 +320,7 @@ class AgentTracks:
         track.boxes.append((*detection.low_m, *detection.high_m))
         track.cuts.append(detection.is_cut)
         track.num_sightings += 1
+        track.last_fold = self._num_folds
         track.poses.add(cell)
         track.best_confidence = max(track.best_confidence, detection.confidence)
         track.sum_confidence += detection.confidence
@@ -277,6 +329,8 @@ class AgentTracks:
         if detection.embedding is not None:
             self._look_like(track, quality * detection.embedding.astype(np.float32))
         now = track.now
+        if now.gone_s is not None and record.stamp_s - now.last_s < 2 * _FALSE_ALARM_S:
+            track.num_alarms, now.gone_s = track.num_alarms + 1, None
         if now.is_over:
             track.presences.append(Presence(record.stamp_s, record.stamp_s, empty_s=now.gone_s))
         else:
@@ -331,7 +385,7 @@ class AgentTracks:
             if found
             else np.zeros((0, len(numbers)))
         )
-        is_covered = (covered > 0.3).any(axis=0)
+        is_covered = np.asarray((covered > 0.3).any(axis=0)).reshape(-1)
         empty, filled = [], []
         for i in np.flatnonzero(seen.is_clear):
             track, hits = self.tracks[int(numbers[i])], float(seen.hits[i])
@@ -339,7 +393,9 @@ class AgentTracks:
                 track.num_fills += 1
                 track.fill += (hits - track.fill) / track.num_fills
                 continue
-            usual = track.fill if track.num_fills else _USUAL
+            usual = track.usual_hits
+            if usual < _LEAST_USUAL:
+                continue  # too thin to stop rays even when it is there
             if hits <= _EMPTY_BELOW * usual:
                 empty.append(track)
             elif hits >= _PRESENT_ABOVE * usual:
@@ -363,7 +419,10 @@ class AgentTracks:
             now.num_empty += 1
             if now.missed_s is None:
                 now.missed_s = record.stamp_s
-            if now.gone_s is None and now.num_empty >= 2 and now.num_empty > 2 * now.num_filled:
+            # Things seldom vanish while one looks: that takes twice the evidence, and more after every false alarm.
+            is_sudden = record.stamp_s - now.last_s < _FALSE_ALARM_S
+            needed = _EMPTY_VIEWS * (1 + track.num_alarms) * (2 if is_sudden else 1)
+            if now.gone_s is None and now.num_empty >= needed and now.num_empty > 2 * now.num_filled:
                 now.gone_s = record.stamp_s
             changed.add(track.number)
         return changed
@@ -375,7 +434,9 @@ class AgentTracks:
             return set()
         presence = track.presences[0]
         views = self.keys.before(presence.first_s - _EARLIER_S, self._low[number], self._high[number])
-        usual = track.fill if track.num_fills else _USUAL
+        usual = track.usual_hits if track.num_fills else _USUAL
+        if usual < _LEAST_USUAL:
+            return set()
         empty = [stamp for stamp, hits in views if hits <= _EMPTY_BELOW * usual]
         filled = [stamp for stamp, hits in views if hits >= _PRESENT_ABOVE * usual]
         was, presence.empty_s = presence.empty_s, None
@@ -395,31 +456,47 @@ class AgentTracks:
         for i, j in zip(*np.nonzero((gap <= _TOUCH_M) & (mine[:, None] != near[None])), strict=True):
             a, b = self.resolve(int(mine[i])), self.resolve(int(near[j]))
             if a != b and self._are_one(self.tracks[a], self.tracks[b], float(shared[i, j])):
-                keep, drop = sorted((a, b))
-                self._join(self.tracks[keep], self.tracks[drop])
-                changed |= {keep, drop}
+                changed |= {a, b}
+                self._join(*sorted((self.tracks[a], self.tracks[b]), key=lambda track: track.number))
         return changed
 
     def _are_one(self, a: Track, b: Track, shared: float) -> bool:
-        """Whether two tracks are one thing: one lies in the other, or a view took them for one, and they are alike."""
+        """Whether two tracks are one thing.
+
+        Either they are alike and one lies in the other, or a view took them for one; or one lies in the other and is
+        hardly ever seen beside it: then it is what is sometimes taken for the whole.
+        """
         if a.now.is_over or b.now.is_over:
             return False
         pair = _ordered(a.number, b.number)
         swallowed, together = self._swallowed.get(pair, 0), self._together.get(pair, 0)
+        fewer, more = sorted((a.num_sightings, b.num_sightings))
+        is_rare = 3 <= fewer <= 0.5 * more and together <= _BESIDE * fewer
+        if shared >= _PART_OF and is_rare and self._likeness(a, b) > -2.0:
+            return True
         if shared < 0.5 and not (swallowed >= 2 and swallowed > together):
             return False
-        names = agreement(a.shares, b.shares)
+        alike = 2.0 * (shared - 0.5) + self._likeness(a, b) + 0.5 * min(swallowed, 4)
+        return alike - (0.05 if shared >= 0.5 else 0.3) * min(together, 10) > 0.3
+
+    def _likeness(self, a: Track, b: Track) -> float:
+        """Names and looks of two tracks; about 0 where they say nothing."""
         cosine = 0.8
         if a.vector is not None and b.vector is not None:
             cosine = float(self._vectors[a.number] @ self._vectors[b.number])
-        one = 2.0 * (shared - 0.5) + 1.5 * (names - 0.5) + 5.0 * (cosine - 0.8)
-        return one + 0.5 * min(swallowed, 4) - 0.3 * min(together, 10) > 0.5
+        return 1.5 * (agreement(a.shares, b.shares) - 0.5) + 5.0 * (cosine - 0.8)
 
     def _join(self, keep: Track, drop: Track) -> None:
-        for name, votes in drop.votes.items():
-            keep.votes[name] = keep.votes.get(name, 0.0) + votes
-        if drop.vector is not None:
-            self._look_like(keep, drop.vector)
+        """Make one track of two. If they are not alike, it is the better known one that says what it looks like."""
+        if self._likeness(keep, drop) > -1.0:
+            for name, votes in drop.votes.items():
+                keep.votes[name] = keep.votes.get(name, 0.0) + votes
+            if drop.vector is not None:
+                self._look_like(keep, drop.vector)
+        elif drop.num_sightings > keep.num_sightings:
+            keep.votes, keep.vector = drop.votes, None
+            if drop.vector is not None:
+                self._look_like(keep, drop.vector)
         order = sorted(
             zip([*keep.sightings, *drop.sightings], [*keep.boxes, *drop.boxes], [*keep.cuts, *drop.cuts], strict=True),
             key=lambda row: (row[0].stamp_s, row[0].record_id),
@@ -436,9 +513,8 @@ class AgentTracks:
         if drop.presences[0].first_s < keep.presences[0].first_s:
             keep.presences[0].first_s, keep.presences[0].empty_s = drop.presences[0].first_s, drop.presences[0].empty_s
         keep.absorbed += [drop.number, *drop.absorbed]
-        drop.sightings, drop.boxes, drop.cuts, drop.vector = [], [], [], None
-        self._is_live[drop.number] = False
-        self._low[drop.number] = self._high[drop.number] = np.nan
+        keep.last_fold = max(keep.last_fold, drop.last_fold)
+        self._bury(drop)
         self.alias[drop.number] = keep.number
         self._settle(keep)
 

@@ -25,7 +25,8 @@ def changes_of(change: Change, seen: tuple[int, int], would: tuple[int, int]) ->
 
 def test_a_change_counts_if_the_walks_could_show_it():
     moved = Change("moved", 12, thing(A), thing(B))
-    assert changes_of(moved, (40, 40), (0, 0)) == ["moved"]
+    assert changes_of(moved, (40, 40), (0, 40)) == ["moved"]
+    assert changes_of(moved, (40, 40), (40, 0)) == []  # nobody saw that it had left
     assert changes_of(moved, (40, 0), (0, 40)) == ["gone"]
     assert changes_of(moved, (0, 40), (40, 0)) == ["new"]
     assert changes_of(moved, (40, 20), (40, 40)) == []  # seen afterwards, but too small to ask for
