@@ -14,19 +14,21 @@ from jaxtyping import Float64
 from placecell.agents.evidence import recollection_of
 from placecell.agents.goals import Mention
 from placecell.agents.looking import Looker
+from placecell.agents.sizes import size_fit
 from placecell.memory.object_states import ObjectChange, SceneObject, Sighting
 from placecell.memory.records import Recollection, RecordId
 from placecell.memory.room_names import Namer, view_namer
 from placecell.memory.rooms import Room
 from placecell.perception.vocabulary import COLOUR_WORDS, NOUNS, ROOM_WORDS
 
-__all__ = ["MAX_PICTURES", "Match", "Scene", "gap_m", "rests_on"]
+__all__ = ["CARRIERS", "MAX_PICTURES", "Match", "Scene", "gap_m", "rests_on"]
 
 MAX_PICTURES: Final = 4
 NAMES: Final = tuple(NOUNS)
 _COLUMN: Final = {name: i for i, name in enumerate(NAMES)}
 _SURE_SIGHTINGS: Final = 2.0  # views after which a thing is taken to be no accident
 _LIKELY: Final = 0.3  # a thing that fits worse is not what was meant
+CARRIERS: Final = ("table", "desk", "dresser", "kitchen counter", "washing machine", "bookshelf", "bathtub", "tv")
 _NEAR_M: Final = 0.6  # a thing on a wall or in a doorway belongs to a room that near
 _REACH_M: Final = 0.3  # things of one name closer than this are one thing seen as two
 
@@ -57,7 +59,7 @@ class Scene:
 
     @cached_property
     def chances(self) -> Float64[np.ndarray, "n c"]:
-        """Chance of each thing to be of each category: what its views were called, and what they look like together."""
+        """Chance of each thing to be of each category: what its views were called, what they look like, how large."""
         votes = np.zeros((len(self.things), len(NAMES)))
         for row, thing in zip(votes, self.things, strict=True):
             for name, share in thing.labels:
@@ -71,8 +73,18 @@ class Scene:
             vectors = np.stack([np.asarray(self.things[i].embedding, np.float32) for i in seen])
             groups = [NOUNS[name][:1] for name in NAMES]
             looks[seen] = self.look.divide(vectors, groups, self.look.object_prompt)
-        real = np.array([self._is_real(thing) for thing in self.things])
-        return np.asarray(0.5 * (votes + looks) * real[:, None])
+        floors = [floor.height_m for floor in self.memory.places.floors] or [0.0]
+        fits = [
+            [size_fit(name, thing.low_m, thing.high_m, self._floor_under(thing, floors)) for name in NAMES]
+            for thing in self.things
+        ]
+        both = (votes + looks) * np.sqrt(fits)  # (n, c)
+        both /= np.maximum(both.sum(axis=1, keepdims=True), 1e-9)
+        return np.asarray(both * np.array([self._is_real(thing) for thing in self.things])[:, None])
+
+    @staticmethod
+    def _floor_under(thing: SceneObject, floors: Sequence[float]) -> float:
+        return max((height for height in floors if height <= thing.low_m[1] + 0.3), default=min(floors))
 
     @staticmethod
     def _is_real(thing: SceneObject) -> float:
@@ -217,11 +229,13 @@ class Scene:
         return 0.0 if room is None else 1.0 if room.name == name else self.room_chance(room, name)
 
     def carrier_of(self, thing: SceneObject) -> tuple[SceneObject, float] | None:
-        """What a thing stands on, and how well the geometry fits."""
+        """What a thing stands on, and how well that fits: by geometry, and by whether things are put on such things."""
         held = [
-            (other, rests_on(thing, other)) for other in self.things if other is not thing and other.state != "gone"
+            (other, rests_on(thing, other) * (0.2 + 0.8 * self.chance(other, CARRIERS)))
+            for other in self.things
+            if other is not thing and other.state != "gone"
         ]
-        held = [pair for pair in held if pair[1] > 0.2]
+        held = [pair for pair in held if pair[1] > 0.1]
         return max(held, key=lambda pair: (pair[1], pair[0].object_id)) if held else None
 
     def on(self, carrier: SceneObject) -> list[Match]:
@@ -294,7 +308,7 @@ def gap_m(a: SceneObject, b: SceneObject) -> float:
 
 def rests_on(thing: SceneObject, carrier: SceneObject) -> float:
     """How well a thing fits on top of another, in [0, 1]: above it in plan, its foot at its height or on a board."""
-    margin = 0.08
+    margin = 0.15  # of a carrier, only what its things leave free is seen
     low, high = thing.low_m, thing.high_m
     inside = 1.0
     for i in (0, 2):

@@ -15,14 +15,14 @@ from placecell.agents.answer import Answer, no_match
 from placecell.agents.choices import clean_choice, is_none, number_in, pick, yes_no
 from placecell.agents.goals import Mention, parse_mention
 from placecell.agents.purposes import things_for, things_that_are
-from placecell.agents.scene import Match, Scene, gap_m, rests_on
+from placecell.agents.scene import CARRIERS, Match, Scene, gap_m, rests_on
 from placecell.agents.scene_forms import SceneQuestion
 from placecell.agents.vocabulary import COLOURS, ROOMS
 from placecell.memory.object_states import SceneObject
 
 __all__ = ["SceneReader"]
 
-_SURE: Final = 0.35  # a thing that fits a phrase worse is not there
+_SURE: Final = 0.2  # a thing that fits a phrase worse is not there
 _NEXT_M: Final = 0.9
 _COLOUR_OF: Final = {name: group[0] for group in COLOURS for name in group}
 _ROOM_OF: Final = {name: group[0] for group in ROOMS for name in group}
@@ -321,7 +321,9 @@ class SceneReader:
         carrier = self._scene.carrier_of(match.thing)
         if carrier is None:
             return self._say("the floor", "floor", match.chance * 0.5, [match.thing])
-        name = self._scene.name_of(carrier[0])
+        name = max(CARRIERS, key=lambda name: self._scene.chance(carrier[0], (name,)))
+        if self._scene.chance(carrier[0], (name,)) < 0.1:
+            name = self._scene.name_of(carrier[0])
         sure = self._scene.chance(carrier[0], (name,)) * carrier[1]
         return self._say(f"the {name}", name, match.chance * sure, [match.thing, carrier[0]])
 
@@ -336,9 +338,12 @@ class SceneReader:
         for a in (match for match in self._scene.find(mention) if match.chance >= 0.6 * first.chance):
             for b in (match for match in self._scene.find(other) if match.chance >= 0.6 * second.chance):
                 fit = rests_on(a.thing, b.thing)
+                carrier = self._scene.carrier_of(a.thing)
+                if carrier is not None and carrier[0] is not b.thing:
+                    fit *= 0.5  # something else carries it better
                 if fit > best:
                     best, things = fit, [a.thing, b.thing]
-        return self._yes_no(best >= 0.4, first.chance * second.chance * max(best, 1 - best), things)
+        return self._yes_no(best >= 0.3, first.chance * second.chance * max(best, 1 - best), things)
 
     # --- change ------------------------------------------------------------------------------------------------------
 
@@ -472,7 +477,7 @@ class SceneReader:
         top = max(serving.values(), default=1.0)
         best: tuple[float, Match | None] = (0.0, None)
         for name, worth in serving.items():
-            if worth < 0.75 * top:
+            if worth < 0.8 * top:
                 continue
             match = self._scene.best(Mention(name, (name,)), room)
             if match and match.chance * worth / top > best[0]:
