@@ -83,9 +83,11 @@ class HouseEnv(Walker):
 def steps_to(env: HouseEnv, goal: Sequence[float] | np.ndarray, goal_radius_m: float = 0.3) -> Iterator[Action]:
     """Actions that walk the agent along the shortest path to `goal`; each must be taken before the next is asked for.
 
-    Ends within `goal_radius_m` of the goal, or when the way is blocked or there is none.
+    Where a corner blocks a step, it looks a few steps ahead for a way past it. Ends within `goal_radius_m` of the goal,
+    or when there is no way, or none that its turns and steps can follow.
     """
-    finder, stuck = env.pathfinder, 0
+    finder = env.pathfinder
+    left_m = finder.distance_field(goal)
     for _ in range(2000):
         here = env.position_m
         path = ShortestPath(here, goal)
@@ -96,23 +98,52 @@ def steps_to(env: HouseEnv, goal: Sequence[float] | np.ndarray, goal_radius_m: f
         if abs(turn) > env.turn_rad * 0.55:
             yield Action.TURN_LEFT if turn > 0 else Action.TURN_RIGHT
             continue
-        before = here.copy()
-        yield Action.MOVE_FORWARD
-        if float(np.hypot(*(env.position_m - before)[[0, 2]])) < 0.05:
-            stuck += 1
-            # A corner blocks the straight step: turn away from it, towards the open side, and try again.
-            left, right = (_openness(env, side * env.turn_rad) for side in (1, -1))
-            yield Action.TURN_LEFT if left > right else Action.TURN_RIGHT
+        end = _step_end(env, float(here[0]), float(here[2]), env.yaw_rad)
+        to_go = float(left_m[finder.cell(*end)])
+        if to_go < float(left_m[finder.cell(*here[[0, 2]])]) - 0.02:
             yield Action.MOVE_FORWARD
-            if stuck > 6:
-                return
+            continue
+        way = _nearer(env, left_m, float(left_m[finder.cell(*here[[0, 2]])]))
+        if not way:
+            return
+        yield from way
 
 
-def _openness(env: HouseEnv, turn_rad: float) -> float:
-    """How free the floor is one step ahead after a turn."""
-    yaw = env.yaw_rad + turn_rad
-    ahead = env.position_m + np.array([-math.sin(yaw), 0.0, -math.cos(yaw)]) * env.forward_step_m
-    return env.pathfinder.distance_to_closest_obstacle(ahead)
+def _nearer(env: HouseEnv, left_m: np.ndarray, here_m: float, depth: int = 4) -> list[Action]:
+    """The fewest actions after which there is less way to go than `here_m`; none if `depth` steps do not do it."""
+    half = round(math.pi / env.turn_rad)
+    x, _, z = env.position_m.tolist()
+    fringe: list[tuple[float, float, int, list[Action]]] = [(x, z, 0, [])]
+    known = {(round(x, 1), round(z, 1))}
+    for _ in range(depth):
+        found: list[tuple[float, list[Action]]] = []
+        ahead: list[tuple[float, float, int, list[Action]]] = []
+        for x, z, facing, way in fringe:
+            for turns in range(1 - half, half + 1):
+                end = _step_end(env, x, z, env.yaw_rad + (facing + turns) * env.turn_rad)
+                turning = Action.TURN_LEFT if turns > 0 else Action.TURN_RIGHT
+                actions = [*way, *[turning] * abs(turns), Action.MOVE_FORWARD]
+                there = float(left_m[env.pathfinder.cell(*end)])
+                if there < here_m - 0.02:
+                    found.append((there / env.forward_step_m + len(actions), actions))
+                key = (round(end[0], 1), round(end[1], 1))
+                if key not in known:
+                    known.add(key)
+                    ahead.append((*end, facing + turns, actions))
+        if found:
+            return min(found, key=lambda option: option[0])[1]
+        fringe = ahead
+    return []
+
+
+def _step_end(env: HouseEnv, x: float, z: float, yaw_rad: float, parts: int = 10) -> tuple[float, float]:
+    """Where (x, z) a step forward at this heading would end: at its length, or before what blocks it."""
+    dx, dz = (-f(yaw_rad) * env.forward_step_m / parts for f in (math.sin, math.cos))
+    for _ in range(parts):
+        if not env.pathfinder.is_navigable((x + dx, env.pathfinder.height_m, z + dz)):
+            break
+        x, z = x + dx, z + dz
+    return x, z
 
 
 def tour(
