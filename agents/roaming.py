@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["AGENT_RADIUS_M", "Reach", "Roamer", "known_ways"]
 
 AGENT_RADIUS_M: Final = 0.18
-_SQUEEZE: Final = (1.0, 0.7, 0.4)  # parts of radius and caution to try when nothing else is left: maps err by a cell
+#: Parts of radius and caution to try when nothing else is left: maps err by a cell, and bumps are thought wider.
+_SQUEEZE: Final = ((1.0, 1.0), (0.7, 0.5), (0.4, 0.0))
 _REDRAW: Final = 3  # steps for which a map serves: drawing it and its distances anew costs more than they change
 _FORWARD_M: Final = 0.25
 _TURN_RAD: Final = math.pi / 6
@@ -75,10 +76,10 @@ class Roamer:
         """Ways over what was seen, less what was bumped into."""
         assert self._sensed is not None
         radius_m, bumps, step = self._drawn
-        is_stale = self._sensed.step - step >= _REDRAW or radius_m != self._radius_m or bumps != self.walker.bumps
+        is_stale = self._sensed.step - step >= _REDRAW or radius_m != self._radius_m or bumps != self._bumps()
         if self._finder is None or is_stale:
             self._finder = self.walker.patched(known_ways(self.places, self._radius_m))
-            self._drawn = self._radius_m, self.walker.bumps, self._sensed.step
+            self._drawn = self._radius_m, self._bumps(), self._sensed.step
         return self._finder
 
     @property
@@ -107,10 +108,10 @@ class Roamer:
     def frontiers(self) -> list[Reach]:
         """Frontiers that can be reached and were not given up, squeezing through narrow gaps when there is no other."""
         assert self._sensed is not None
-        for share in _SQUEEZE:
+        for share, caution in _SQUEEZE:
             radius_m = self.agent_radius_m * share
             if radius_m != self._radius_m:
-                self._radius_m, self._field, self.walker.caution = radius_m, None, share
+                self._radius_m, self._field, self.walker.caution = radius_m, None, caution
             found = []
             for frontier in self.places.frontiers(radius_m):
                 metres = math.inf if self._is_dropped(frontier) else self.metres_to(frontier.position_m)
@@ -137,6 +138,9 @@ class Roamer:
     def turn(self) -> int:
         """Just look around."""
         return LEFT
+
+    def _bumps(self) -> tuple[int, ...]:
+        return self.walker.bumps if self.walker.caution > 0 else ()
 
     def _steps(self, frontier: Frontier, metres: float) -> float:
         assert self._sensed is not None

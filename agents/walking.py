@@ -103,7 +103,7 @@ class Walker:
 
     def patched(self, finder: PathFinder) -> PathFinder:
         """The map with what was bumped into; the map itself where there is nothing of the kind."""
-        if not self._bumps:
+        if not self._bumps or self.caution <= 0:
             return finder
         allowed = np.ones(finder.navigable.shape, np.uint8)
         for bump in self._bumps:
