@@ -227,7 +227,9 @@ class SceneReader:
             return refusal
         if self._options:
             found = [self._near_best(mention, anchor.thing) for mention in self._mentions]
-            return self._choose([match.chance if match else 0.0 for match in found], [m and m.thing for m in found])
+            return self._choose(
+                [match.chance if match else 0.0 for match in found], [match.thing if match else None for match in found]
+            )
         near = sorted(
             (gap_m(thing, anchor.thing), thing.object_id, thing)
             for thing in self._scene.things
@@ -428,11 +430,11 @@ class SceneReader:
                 scores = [0.03 + 0.05 * (1 - rest if kind == "gone" else rest) for rest in rests]
             return self._choose(scores, things)
         changes = [change for change in self._scene.changes if change.kind in kinds]
-        things = [self._scene.memory.objects.get(change.object_id) for change in changes]
-        if not things:
+        changed = [self._scene.memory.objects.get(change.object_id) for change in changes]
+        if not changed:
             return self._say("nothing", "nothing", 0.5)
-        names = list(dict.fromkeys(self._scene.name_of(thing) for thing in things))
-        return self._say("the " + ", the ".join(names), names, 0.7, things)
+        names = list(dict.fromkeys(self._scene.name_of(thing) for thing in changed))
+        return self._say("the " + ", the ".join(names), names, 0.7, changed)
 
     # --- rooms -------------------------------------------------------------------------------------------------------
 

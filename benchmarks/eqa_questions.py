@@ -125,7 +125,10 @@ class EqaQuestion:
         if not isinstance(kind, str) or not isinstance(history, str):
             raise ValueError(f"kind and episode_history must be texts, got {kind!r} and {history!r}")
         return cls(
-            *(row[name] for name in _FIELDS),
+            row["question_id"],
+            row["category"],
+            row["question"],
+            row["answer"],
             choices=tuple(choices),
             kind=kind,
             target_ids=tuple(targets),

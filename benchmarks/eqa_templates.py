@@ -477,10 +477,10 @@ def _which_changed(world: World, rng: Rng) -> Iterator[Draft]:
             yield Draft("which_gone", "Which of these is gone?", phrase, "name", (number,), choices)
     for change in world.changes:
         if change.before is None and change.after is not None and world.shows(change.object_id):
-            phrase = world.refer(change.after, room=False, also_before=True)
-            if phrase:
-                choices = _choices(phrase, _some(stayed, 3, rng), rng)
-                yield Draft("which_new", "Which of these is new?", phrase, "name", (change.object_id,), choices)
+            name = world.refer(change.after, room=False, also_before=True)
+            if name:
+                choices = _choices(name, _some(stayed, 3, rng), rng)
+                yield Draft("which_new", "Which of these is new?", name, "name", (change.object_id,), choices)
 
 
 TEMPLATES: Final[dict[str, tuple[Callable[[World, Rng], Iterator[Draft]], ...]]] = {
