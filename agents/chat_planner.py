@@ -275,9 +275,9 @@ class ChatPlanner:
         memory = self._experience.memory
         try:
             hits = memory.recall(self._goal.text or "goal", labels=(_LABEL,), k=self._num_examples)
+            found = [hit.text for hit in hits if hit.text]
         except PlacecellError:  # words that no encoder knows: the latest goals will do
-            hits = ()
-        found = [hit.text for hit in hits if hit.text]
+            found = []
         if not found:
             told = [record.text for record in memory.records() if _LABEL in record.labels and record.text]
             found = told[-self._num_examples :]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 import numpy as np
 
@@ -186,7 +186,7 @@ class Goal:
             raise ValueError(f"a goal's kind is category, description or image, got {kind!r}")
         if kind == "image" and image is not None:
             return cls("image", text, cls.from_image(image).image, goal_id)
-        return cls(kind, text, goal_id=goal_id)
+        return cls(cast("Kind", kind), text, goal_id=goal_id)
 
     @property
     def is_unique(self) -> bool:

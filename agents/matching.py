@@ -80,7 +80,7 @@ class Matcher:
             return np.zeros(len(vectors))
         cosines = np.asarray(vectors, np.float32) @ self._text[0]
         scale, bias = (_COSINE, _OFFSET) if self.goal.kind == "image" else (self._scale, self._bias)
-        return 1.0 / (1.0 + np.exp(-np.clip(scale * cosines + bias, -30.0, 30.0)))
+        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(scale * cosines + bias, -30.0, 30.0))))
 
     def detection_chance(self, found: SceneObject | Detection) -> float:
         """Chance that it is what the goal means, by name and look alone."""

@@ -114,6 +114,7 @@ class Navigator:
         self._began_s = experience.stamp_s
         self._spin = 0
         self._checks: list[int] = []
+        self._bad: list[np.ndarray] = []  # where one would stand near the target, and did not get to
         self._is_first = True
         # Many signs that must all fit make a small chance of even the right thing.
         self._settle = self.config.settle if goal.kind == "category" else self.config.settle / 4
@@ -212,7 +213,7 @@ class Navigator:
     def _approach(self, sensed: Sensed, candidate: Candidate, is_last: bool) -> Decision | None:
         thing = candidate.thing
         if self._target is None or thing.object_id != self._target.object_id:
-            self._stand, self._checks = None, []
+            self._stand, self._checks, self._bad = None, [], []
         self._target = thing
         stand = self._stand_at(sensed, thing)
         x, y, z = (float(v) for v in thing.position_m)
@@ -223,6 +224,12 @@ class Navigator:
             action = self._roamer.go(stand, facing)
         if action is not None:
             return Decision(action, words, (x, y, z))
+        if stand is not None and not self._checks and len(self._bad) < 4:
+            left_m = float(np.hypot(*(stand - sensed.position_m)[[0, 2]]))
+            if left_m > 0.4:  # something that no picture shows is in the way: try from another side
+                self._bad.append(stand)
+                self._stand = None
+                return None
         check = self._check(sensed, thing)
         if check is not None:
             return Decision(check, f"looking at {thing.object_id}", (x, y, z))
@@ -408,6 +415,8 @@ class Navigator:
             off = float(np.hypot(eye[0] - thing.position_m[0], eye[2] - thing.position_m[2]))
             behind = finder.distance_field(eye, limit_m=2.0 * off + 4.0)[rows, columns]
             cost = cost + 0.05 * np.minimum(behind, 20.0)
+        for bad in self._bad:
+            cost = cost + np.where(np.hypot(x - bad[0], z - bad[2]) < 0.35, 1.0, 0.0)
         at = int(cost.argmin())
         if gap[at] > 1.5:
             return None
