@@ -1,80 +1,50 @@
-"""The demonstration: a walk through a house, two memories of it, eight questions to both, a report with pictures.
+"""The demonstration: an agent explores a house, is asked about it, finds three things, and notices what was moved.
 
-One memory is written while the agent walks (pictures, depth and poses); the other from nothing but the MP4 of the walk.
-The simulator's ground truth chooses the questions and judges the answers; neither memory ever sees it.
+One memory is written by the agent (pictures, depth and poses); another is made from nothing but the MP4 of its first
+walk. The simulator's ground truth chooses questions, goals and the thing that is moved, and judges; neither memory ever
+sees it.
 """
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from placecell.agents.answer import Answer
 from placecell.agents.reader import EvidenceReader
-from placecell.clock import format_time
-from placecell.envs.house import CATEGORIES, COLOURS, House, HouseEnv, tour
-from placecell.envs.walk import Frame, film, visible_objects
+from placecell.demo_life import (
+    AWAY_S,
+    Exploration,
+    Find,
+    Return,
+    explore,
+    find_all,
+    open_house,
+    rearranged,
+    walk_again,
+)  # fmt: skip
+from placecell.demo_page import Asked, compose, explored
+from placecell.demo_questions import Inquiry, Sightings, inquire, moved_inquiry
+from placecell.envs.house import House, HouseEnv
+from placecell.envs.walk import film
 from placecell.geometry import Camera
 from placecell.ingest import IngestReport, ingest
 from placecell.memory.memory import Memory
 from placecell.perception.clips import VideoWriter
-from placecell.perception.observation import Observation
-from placecell.report import Card, Event, Evidence, Question, Report, render
+from placecell.perception.objects import open_detector
+from placecell.report import render
 
-__all__ = ["DemoResult", "Inquiry", "inquire", "run_demo"]
+__all__ = ["DEFAULT_SEED", "DemoResult", "run_demo"]
 
-FPS: Final = 10.0
-EVERY_S: Final = 1.0  # both memories keep one moment a second
+DEFAULT_SEED: Final = 11
+FPS: Final = 4.0  # two frames to an action
 NUM_ROOMS: Final = 6
-MAX_ACTIONS: Final = 250  # half a second each: about two minutes
-CLEAR_SIDE_PX: Final = 48  # a thing that a question is about was seen at least so large ...
-CLEAR_S: Final = 3.0  # ... for at least so long
-SLACK_S: Final = 1.0
-
-
-@dataclass(slots=True)
-class Sightings:
-    """When each object was truly in view (privileged: from the simulator's instance ids)."""
-
-    frame_s: float
-    stamps: dict[int, list[float]] = field(default_factory=dict)
-    clear: Counter[int] = field(default_factory=Counter)
-    rooms: list[tuple[float, int | None]] = field(default_factory=list)
-
-    def add(self, frame: Frame) -> None:
-        """Take note of what one frame shows."""
-        self.rooms.append((frame.stamp_s, frame.room_id))
-        for number, side in visible_objects(frame.semantic, min_side_px=24).items():
-            self.stamps.setdefault(number, []).append(frame.stamp_s)
-            self.clear[number] += side >= CLEAR_SIDE_PX
-
-    def spans(self, numbers: Iterable[int]) -> tuple[tuple[float, float], ...]:
-        """Stretches of time in which at least one of these objects was in view."""
-        stamps = sorted({stamp for number in numbers for stamp in self.stamps.get(number, ())})
-        spans: list[list[float]] = []
-        for stamp in stamps:
-            if spans and stamp - spans[-1][1] <= 1.5 * self.frame_s:
-                spans[-1][1] = stamp
-            else:
-                spans.append([stamp, stamp])
-        return tuple((first, last) for first, last in spans)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Inquiry:
-    """A question with its truth, and the judge of an answer."""
-
-    text: str
-    truth: str
-    is_right: Callable[[Answer], bool]
-    spans: tuple[tuple[float, float], ...] = ()
+FILM: Final = (320, 320)  # square, as the agent's own pictures are: the film shows what it saw
 
 
 @dataclass(slots=True)
@@ -84,12 +54,14 @@ class DemoResult:
     report: Path
     video: Path
     rows: list[dict[str, Any]]
+    goals: list[dict[str, Any]]
+    moved: dict[str, Any]
     figures: dict[str, float]
 
     @property
     def is_right(self) -> bool:
-        """Whether both memories answered every question right."""
-        return all(row["is_right"] for row in self.rows)
+        """Whether every answer is right, every goal was found, and the moved thing was noticed."""
+        return all(row["is_right"] for row in (*self.rows, *self.goals, self.moved)) and len(self.goals) == 3
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -98,27 +70,47 @@ class DemoResult:
             "video": str(self.video),
             "is_right": self.is_right,
             "answers": self.rows,
+            "goals": self.goals,
+            "moved": self.moved,
             "figures": self.figures,
         }
 
     def summary(self) -> str:
-        """The answers as a table, and where the report is."""
+        """Goals, the moved thing and the answers as a table, and where the report is."""
         lines = []
+        for goal in self.goals:
+            lines.append(
+                f"{_verdict(goal)}  {goal['kind']:14s}  {goal['text'] or 'a picture'}\n       {goal['reason']}"
+            )
+        moved = self.moved
+        lines.append(f"{_verdict(moved)}  {'moved':14s}  {moved['truth']}\n       {moved['said'] or 'not noticed'}")
+        lines += [f"       wrongly told as well: {line}" for line in moved["wrongly_told"]]
         for row in self.rows:
-            verdict = "right" if row["is_right"] else "WRONG"
-            lines.append(f"{verdict}  {row['memory']:14s}  {row['question']}\n       {row['answer']}")
+            lines.append(f"{_verdict(row)}  {row['memory']:14s}  {row['question']}\n       {row['answer']}")
         right = sum(row["is_right"] for row in self.rows)
-        lines.append(f"{right} of {len(self.rows)} answers right; open {self.report}")
+        found = sum(goal["is_right"] for goal in self.goals)
+        lines.append(
+            f"{found} of {len(self.goals)} goals found; the moved thing "
+            f"{'noticed' if moved['is_right'] else 'NOT noticed'}; {right} of {len(self.rows)} answers right; "
+            f"open {self.report}"
+        )
         return "\n".join(lines)
 
 
-def run_demo(output: Path, seed: int = 11, say: Callable[[str], None] = print) -> DemoResult:
-    """Walk, remember, ask, report.
+def _verdict(row: dict[str, Any]) -> str:
+    return "right" if row["is_right"] else "WRONG"
+
+
+def run_demo(output: Path, seed: int = DEFAULT_SEED, say: Callable[[str], None] = print) -> DemoResult:
+    """Explore, remember, ask, find, come back, report.
 
     Args:
         output: Folder for `report.html`, `walk.mp4` and the two memories; those of an earlier run are replaced.
-        seed: House, start and questions.
+        seed: House, start, questions, goals, and what is moved.
         say: Takes one line per stage.
+
+    Raises:
+        ValueError: If too little was seen to ask about, or nothing can be moved; another seed will do.
 
     Example:
         >>> run_demo(Path("runs/demo")).is_right  # doctest: +SKIP
@@ -128,195 +120,126 @@ def run_demo(output: Path, seed: int = 11, say: Callable[[str], None] = print) -
     output.mkdir(parents=True, exist_ok=True)
     for name in ("live.memory", "video.memory"):
         shutil.rmtree(output / name, ignore_errors=True)
-    env = HouseEnv(seed=seed, num_rooms=NUM_ROOMS, resolution=(8, 8), max_steps=MAX_ACTIONS + 1)
-    env.reset(seed=seed)
-    house, camera = env.house, Camera.from_degrees(384, 288, 90.0)
-    say(f"a house of {len(house.rooms)} rooms and {len(house.objects)} objects (seed {seed}); walking through it ...")
-
-    video_path, sightings = output / "walk.mp4", Sightings(1 / FPS)
-    path: list[np.ndarray] = []
+    house = House.generate(seed, NUM_ROOMS)
+    env = open_house(house)
+    say(f"a house of {len(house.rooms)} rooms and {len(house.objects)} things (seed {seed}); exploring it ...")
+    video = output / "walk.mp4"
     with Memory.open(output / "live.memory", encoder="auto") as live:
-        writer = VideoWriter(video_path, FPS, (camera.width, camera.height))
-        with writer:
-            frames = film(env, tour(env, max_steps=MAX_ACTIONS), camera, FPS)
-            write_s, walked_s = _live(frames, live, camera, writer, sightings, path)
-        notice = getattr(live.encoder, "notice", None)
-        say(f"walked {walked_s:.0f} s of simulated time, {len(live)} moments written; reading {video_path.name} ...")
+        detector = open_detector("regions", live.encoder)
+        walk, experience, sensed = explore(env, live, detector, seed)
+        known = explored(live, walk)
+        say(
+            f"{walk.num_steps} actions: {100 * walk.seen_share:.0f} % of the floor seen, {known.num_things} things in "
+            f"{known.num_rooms} rooms on its map; filming the walk and reading {video.name} ..."
+        )
+        sightings = _filmed(house, walk, seed, video)
         with Memory.open(output / "video.memory", encoder=live.encoder) as filmed:
-            ingested = ingest(video_path, filmed)
+            ingested = ingest(video, filmed)
             say(f"ingested at {ingested.times_real_time:.0f} x real time; asking both memories ...")
+            memories = {"live": live, "from the video": filmed}
             questions = inquire(house, sightings, np.random.default_rng(seed))
-            memories = (("live", live), ("from the video", filmed))
-            asked = [(question, [_ask(name, memory, question) for name, memory in memories]) for question in questions]
-            figures = _figures(live, filmed, write_s, ingested, video_path, asked, time.perf_counter() - began)
-            page = _page(house, path, walked_s, memories, asked, figures, notice, seed)
-    report_path = output / "report.html"
-    report_path.write_text(render(page), encoding="utf-8")
+            asked: list[Asked] = [(question, _ask(question, memories)) for question in questions]
+            say(f"{_num_right(asked)} of {2 * len(asked)} answers right; looking for three things ...")
+            finds, sensed = find_all(env, experience, sensed, np.random.default_rng([seed, 3]), say)
+            changed, change = rearranged(house, sightings, np.random.default_rng([seed, 9]))
+            say("away for an hour; one thing is moved; walking through the rooms again ...")
+            back = walk_again(changed, change, env, live, detector, experience.stamp_s + AWAY_S)
+            last = moved_inquiry(change)
+            back_asked: Asked = (last, _ask(last, {"live": live}))
+            say(f"  {back.words or 'the change was NOT noticed'}")
+            figures = _figures(live, filmed, walk, ingested, video, asked, time.perf_counter() - began)
+            notice = getattr(live.encoder, "notice", None)
+            page = compose(
+                seed=seed, num_rooms=len(house.rooms), walk=walk, known=known, memories=memories, filmed=filmed,
+                asked=asked, finds=finds, back=back, back_asked=back_asked, figures=figures, notice=notice,
+            )  # fmt: skip
+    report = output / "report.html"
+    report.write_text(render(page), encoding="utf-8")
     if notice:
         say(notice)
-    rows = [
-        {
-            "question": question.text,
-            "truth": question.truth,
-            "memory": name,
-            "answer": answer.text,
-            "probability": round(answer.probability, 3),
-            "is_right": question.is_right(answer),
-            "latency_ms": round(latency_ms, 1),
-        }
-        for question, answers in asked
-        for name, answer, latency_ms in answers
-    ]
-    return DemoResult(report_path, video_path, rows, figures)
+    rows = [_row(question, *each) for question, answers in (*asked, back_asked) for each in answers]
+    return DemoResult(report, video, rows, [_goal_row(find) for find in finds], _moved_row(back), figures)
 
 
-def _live(
-    frames: Iterator[Frame],
-    memory: Memory,
-    camera: Camera,
-    writer: VideoWriter,
-    sightings: Sightings,
-    path: list[np.ndarray],
-) -> tuple[list[float], float]:
-    """Walk to the end; returns what each observation took, encoder included, and the walk's length, in seconds."""
-    took, stamp_s, next_s = [], 0.0, 0.0
-    for frame in frames:
-        writer.write(frame.rgb)
-        sightings.add(frame)
-        path.append(frame.pose[:3, 3])
-        stamp_s = frame.stamp_s
-        if stamp_s + 1e-6 >= next_s:
-            next_s += EVERY_S
-            start = time.perf_counter()
-            memory.observe(
-                Observation(
-                    stamp_s=stamp_s,
-                    end_s=stamp_s + EVERY_S,
-                    agent_id="robot",
-                    rgb=frame.rgb,
-                    depth_m=frame.depth_m,
-                    camera=camera,
-                    pose=frame.pose,
-                )
-            )
-            took.append(time.perf_counter() - start)
-    return took, stamp_s
+def _filmed(house: House, walk: Exploration, seed: int, path: Path) -> Sightings:
+    """Walk the same way again, with a camera that films what lies between two steps."""
+    env = HouseEnv(house, resolution=(8, 8), max_steps=len(walk.actions) + 1)
+    env.reset(seed=seed)
+    camera, sightings = Camera.from_degrees(*FILM, 90.0), Sightings(1 / FPS)
+    with VideoWriter(path, FPS, FILM) as writer:
+        for frame in film(env, walk.actions, camera, FPS):
+            writer.write(frame.rgb)
+            sightings.add(frame)
+    return sightings
 
 
-# --- questions ------------------------------------------------------------------------------------------------------
+def _ask(question: Inquiry, memories: dict[str, Memory]) -> list[tuple[str, Any, float]]:
+    answers = []
+    for name, memory in memories.items():
+        start = time.perf_counter()
+        answer = EvidenceReader(memory).ask(question.text)
+        answers.append((name, answer, 1e3 * (time.perf_counter() - start)))
+    return answers
 
 
-def inquire(house: House, sightings: Sightings, rng: np.random.Generator) -> list[Inquiry]:
-    """Eight questions about a walk: six that it answers, two that it does not.
-
-    Things asked about were in clear view for some seconds and are the only ones of their name, so that there is one
-    right answer; among those, chance decides.
-    """
-    seen = [thing for thing in house.objects if sightings.clear[thing.id] * sightings.frame_s >= CLEAR_S]
-    names = Counter((thing.category, thing.colour) for thing in house.objects)
-    kinds = Counter(thing.category for thing in house.objects)
-    named = [thing for thing in seen if names[thing.category, thing.colour] == 1 and thing.colour_asked]
-    only = [thing for thing in seen if kinds[thing.category] == 1 and thing.colour_asked]
-    rng.shuffle(named)
-    rng.shuffle(only)
-    if len(named) < 5 or len(only) < 2:
-        raise ValueError("this walk saw too little to ask about; take another seed")
-    when, where, room = named[:3]
-    first, second = _ordered(sightings, named[3:])
-    colour, there = only[:2]
-    category = str(rng.choice([name for name in CATEGORIES if name not in kinds]))
-    other = str(rng.choice([name for name in CATEGORIES if name not in kinds and name != category]))
-    room_name = {each.id: each.type for each in house.rooms}
-
-    def spans(thing: Any) -> tuple[tuple[float, float], ...]:
-        return sightings.spans([thing.id])
-
-    def name(thing: Any) -> str:
-        return f"{thing.colour} {thing.category}"
-
-    return [
-        Inquiry(f"When did I see the {name(when)}?", _times(spans(when)), _sees(spans(when)), spans(when)),
-        Inquiry(
-            f"Where is the {name(where)}?", f"in the {room_name[where.room_id]}", _sees(spans(where)), spans(where)
-        ),
-        Inquiry(
-            f"Which room is the {name(room)} in?",
-            room_name[room.room_id],
-            lambda answer: answer.value == room_name[room.room_id],
-            spans(room),
-        ),
-        Inquiry(
-            f"What colour is the {colour.category}?",
-            colour.colour,
-            lambda answer: answer.value == colour.colour,
-            spans(colour),
-        ),
-        Inquiry(
-            f"Is there a {there.category} in this home?",
-            "yes",
-            lambda answer: answer.value is True and _sees(spans(there))(answer),
-            spans(there),
-        ),
-        Inquiry(
-            f"Did I see the {name(first)} before the {name(second)}?",
-            "yes",
-            lambda answer: answer.value is True,
-            sightings.spans([first.id, second.id]),
-        ),
-        Inquiry(f"When did I see the {rng.choice(list(COLOURS))} {category}?", "never: there is none", _declines),
-        Inquiry(f"Where is the {other}?", "nowhere: there is none", _declines),
-    ]
+def _num_right(asked: Sequence[Asked]) -> int:
+    return sum(question.is_right(answer) for question, answers in asked for _, answer, _ in answers)
 
 
-def _ordered(sightings: Sightings, things: Sequence[Any]) -> tuple[Any, Any]:
-    """Two things of which one was clearly first seen earlier: all sightings of it start well before the other's."""
-    by_time = sorted(things, key=lambda thing: sightings.stamps[thing.id][0])
-    return by_time[0], by_time[-1]
+def _row(question: Inquiry, memory: str, answer: Any, latency_ms: float) -> dict[str, Any]:
+    return {
+        "question": question.text,
+        "truth": question.truth,
+        "memory": memory,
+        "answer": answer.text,
+        "probability": round(answer.probability, 3),
+        "is_right": question.is_right(answer),
+        "latency_ms": round(latency_ms, 1),
+    }
 
 
-def _sees(spans: Sequence[tuple[float, float]]) -> Callable[[Answer], bool]:
-    """Whether the best evidence of an answer is from a moment at which the thing was in view."""
-
-    def judge(answer: Answer) -> bool:
-        if answer.is_refusal or not answer.evidence:
-            return False
-        stamp_s = answer.evidence[0].stamp_s
-        return any(start - SLACK_S <= stamp_s <= end + SLACK_S for start, end in spans)
-
-    return judge
-
-
-def _declines(answer: Answer) -> bool:
-    return answer.is_refusal
-
-
-def _times(spans: Sequence[tuple[float, float]]) -> str:
-    shown = [f"{format_time(start)[3:-2]}-{format_time(end)[3:-2]}" for start, end in spans]
-    return ", ".join(shown[:6]) + (" and more" if len(shown) > 6 else "")
+def _goal_row(find: Find) -> dict[str, Any]:
+    return {
+        "kind": find.goal.kind,
+        "text": find.goal.text,
+        "truth": find.truth,
+        "is_right": find.is_right,
+        "path_m": round(find.path_m, 2),
+        "shortest_m": round(find.shortest_m, 2),
+        "spl": round(find.spl, 3),
+        "left_m": round(find.left_m, 2),
+        "steps": find.num_steps,
+        "reason": find.reason,
+    }
 
 
-def _ask(name: str, memory: Memory, question: Inquiry) -> tuple[str, Answer, float]:
-    start = time.perf_counter()
-    answer = EvidenceReader(memory).ask(question.text)
-    return name, answer, 1e3 * (time.perf_counter() - start)
-
-
-# --- the report -----------------------------------------------------------------------------------------------------
+def _moved_row(back: Return) -> dict[str, Any]:
+    before, after = back.change.before, back.change.after
+    assert before is not None and after is not None
+    return {
+        "truth": f"the {before.colour} {before.category}, from the {before.room_type} to the {after.room_type}",
+        "said": back.words,
+        "is_right": back.noticed is not None,
+        "wrongly_told": list(back.others),
+        "steps": back.num_steps,
+    }
 
 
 def _figures(
     live: Memory,
     filmed: Memory,
-    write_s: Sequence[float],
+    walk: Exploration,
     ingested: IngestReport,
     video: Path,
-    asked: Sequence[tuple[Inquiry, list[tuple[str, Answer, float]]]],
+    asked: Sequence[Asked],
     seconds: float,
 ) -> dict[str, float]:
     latencies = [latency_ms for _, answers in asked for _, _, latency_ms in answers]
     return {
         "seconds": round(seconds, 1),
-        "observe_ms": round(1e3 * float(np.median(write_s)), 1),
+        "explore_steps": walk.num_steps,
+        "floor_seen": round(walk.seen_share, 4),
+        "observe_ms": round(1e3 * float(np.median(walk.step_s)), 1),
         "answer_ms": round(float(np.median(latencies)), 1),
         "times_real_time": round(ingested.times_real_time, 1),
         "live_bytes": live.nbytes(),
@@ -324,87 +247,3 @@ def _figures(
         "video_bytes": video.stat().st_size,
         "moments": len(live),
     }
-
-
-def _page(
-    house: House,
-    path: Sequence[np.ndarray],
-    walked_s: float,
-    memories: Sequence[tuple[str, Memory]],
-    asked: Sequence[tuple[Inquiry, list[tuple[str, Answer, float]]]],
-    figures: dict[str, float],
-    notice: str | None,
-    seed: int,
-) -> Report:
-    plan, to_px = house.topdown(0.02)
-
-    def pixel(x: float, z: float) -> np.ndarray:
-        return np.asarray(to_px @ np.array([x, z, 1.0]))
-
-    by_name = dict(memories)
-    questions = [
-        Question(
-            question.text,
-            question.truth,
-            tuple(
-                Card(
-                    name,
-                    answer.text,
-                    question.is_right(answer),
-                    answer.probability,
-                    latency_ms,
-                    _evidence(by_name[name], answer),
-                )
-                for name, answer, latency_ms in answers
-            ),
-            question.spans,
-        )
-        for question, answers in asked
-    ]
-    kib = {name: f"{figures[name] / 1024:.0f} KiB" for name in ("live_bytes", "video_memory_bytes", "video_bytes")}
-    return Report(
-        title="Placecell: what an agent remembers of a house",
-        lead=f"An agent walked {walked_s:.0f} s through a house of {len(house.rooms)} rooms (seed {seed}). One memory "
-        "was written live, from pictures, depth and poses; the other from nothing but the MP4 of the walk. Both were "
-        "asked the same eight questions, two of which have no answer.",
-        plan=plan,
-        path_px=np.array([pixel(place[0], place[2]) for place in path]),
-        rooms=(),
-        objects_px=[(f"{each.colour} {each.category}", *pixel(*each.centre_m[[0, 2]])) for each in house.objects],
-        duration_s=walked_s,
-        events=[(name, _events(memory, walked_s)) for name, memory in memories],
-        questions=questions,
-        figures=[
-            ("per moment, live (encode, index, write)", f"{figures['observe_ms']:.0f} ms"),
-            ("per answer (median)", f"{figures['answer_ms']:.0f} ms"),
-            ("ingest of the MP4", f"{figures['times_real_time']:.0f} x real time"),
-            ("live memory, pictures included", kib["live_bytes"]),
-            ("memory of the video", kib["video_memory_bytes"]),
-            ("the MP4", kib["video_bytes"]),
-        ],
-        notes=[
-            "The simulator's ground truth chose the questions and judged the answers; neither memory saw it.",
-            "A yellow frame shows the tile of the view that matched.",
-            *([notice] if notice else []),
-        ],
-    )
-
-
-def _evidence(memory: Memory, answer: Answer) -> tuple[Evidence, ...]:
-    shown = []
-    for hit in answer.evidence[: 0 if answer.is_refusal else 1]:
-        picture = memory.picture(hit.record_id)
-        if picture is not None:
-            caption = f"{format_time(hit.stamp_s)[3:-2]}, record {hit.record_id}, p {hit.probability:.2f}"
-            shown.append(Evidence(picture, caption, hit.stamp_s, hit.position_m, hit.box))
-    return tuple(shown)
-
-
-def _events(memory: Memory, walked_s: float) -> list[Event]:
-    starts = [record for record in memory.records() if record.kind == "moment"]
-    heads = [record for i, record in enumerate(starts) if i == 0 or record.is_event_start]
-    ends = [record.stamp_s for record in heads[1:]] + [walked_s]
-    return [
-        Event(record.stamp_s, end_s, memory.picture(record.record_id))
-        for record, end_s in zip(heads, ends, strict=True)
-    ]
