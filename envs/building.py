@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float64, UInt8
 from placecell.envs.catalogue import CATALOGUE, CATEGORIES
 from placecell.envs.contents import SIGNATURES
 from placecell.envs.floorplan import FloorPlan, Room, draw_plan
+from placecell.envs.footprints import clear_floor
 from placecell.envs.layout import Furnisher, Placement, furnish
 from placecell.envs.render import PaintedMesh, Renderer
 from placecell.envs.stage import STRUCTURE, Light, build_mesh
@@ -176,7 +177,11 @@ class House:
     @cached_property
     def free(self) -> Bool[np.ndarray, "rows columns"]:
         """Floor grid in `CELL_M` cells from (0, 0), rows along z: True where nothing stands."""
-        return _free_floor(self.plan, self.placements)
+        free = _free_floor(self.plan, ())
+        for thing in self.placements:
+            if thing.blocks:
+                clear_floor(free, thing)
+        return free
 
     def pathfinder(self, agent_radius_m: float = AGENT_RADIUS_M) -> PathFinder:
         """A new path finder for a disc of this radius."""
@@ -301,7 +306,7 @@ class House:
 
 
 def _free_floor(plan: FloorPlan, things: tuple[Placement, ...] | list[Placement]) -> Bool[np.ndarray, "rows columns"]:
-    """Cells of floor on which nothing stands."""
+    """Cells of floor on which nothing stands; things take up their boxes, so that whoever furnishes leaves room."""
     rows, columns = int(np.ceil(plan.depth / CELL_M)) + 1, int(np.ceil(plan.width / CELL_M)) + 1
     free = np.zeros((rows, columns), bool)
     boxes = [(room.x0, room.z0, room.x1, room.z1) for room in plan.rooms]
