@@ -3,7 +3,7 @@
 #   make test    lint, type-check and test, with every extra that the tests use (EXTRAS=test leaves out torch)
 PYTHON ?= python3
 VENV ?= .venv
-EXTRAS ?= test,clip,text,minilm
+EXTRAS ?= test,clip,text,minilm,team
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from placecell.errors import PlacecellError
+from placecell.memory.delta import PRIVATE, Delta, Ranges
 from placecell.memory.home import GIVEN, Home
 from placecell.memory.log import Log
 from placecell.memory.records import Record, RecordId
-from placecell.memory.sharing import Delta
 
-__all__ = ["delta_since", "fresh_records"]
+__all__ = ["delta_since", "fresh_records", "is_private", "lacking"]
 
 
 def delta_since(log: Log, home: Home, since: Mapping[str, int], max_bytes: int | None, pictures: bool) -> Delta:
-    """Records of `log` beyond the version vector `since`, oldest first, as many as fit.
+    """Records of `log` beyond the version vector `since`, oldest first, as many as fit; private ones stay here.
 
     Raises:
         ValueError: If a version is negative or no integer, or `max_bytes` has no room for a single record.
@@ -23,14 +23,33 @@ def delta_since(log: Log, home: Home, since: Mapping[str, int], max_bytes: int |
     for agent_id, seq in since.items():
         if not isinstance(agent_id, str) or not isinstance(seq, int) or seq < 0:
             raise ValueError(f"a version vector maps names to numbers from 0 on, got {agent_id!r}: {seq!r}")
-    scans = [log.scan(name, since.get(name, 0) + 1) for name in log.agents()]
+    found = lacking(log, {name: Ranges(seq) for name, seq in since.items()})
     return Delta.of(
-        heapq.merge(*scans, key=lambda record: (record.stamp_s, record.record_id)),
+        (record for record in found if not is_private(log, record)),
         encoder=home.name_of("encoder"),
         text_encoder=home.name_of("text_encoder"),
         picture=log.picture if pictures else None,
         max_bytes=max_bytes,
     )
+
+
+def lacking(log: Log, have: Mapping[str, Ranges]) -> Iterator[Record]:
+    """Records of `log` that are not among `have`, oldest first."""
+    scans = [_scan(log, name, have.get(name, Ranges())) for name in log.agents()]
+    return heapq.merge(*scans, key=lambda record: (record.stamp_s, record.record_id))
+
+
+def _scan(log: Log, agent_id: str, have: Ranges) -> Iterator[Record]:
+    for lo, hi in log.ranges(agent_id).beyond(have):
+        yield from log.scan(agent_id, lo, hi)
+
+
+def is_private(log: Log, record: Record) -> bool:
+    """Whether the record must not leave: it is labelled so, or takes back one that is."""
+    if PRIVATE in record.labels:
+        return True
+    target = None if record.target is None else log.get(record.target)
+    return target is not None and is_private(log, target)
 
 
 def fresh_records(log: Log, home: Home, delta: Delta) -> tuple[list[Record], dict[RecordId, bytes]]:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from placecell.memory.database import Database
+from placecell.memory.delta import Ranges
 from placecell.memory.records import Record, RecordId
-from placecell.memory.sharing import Ranges
 from placecell.perception.scene import Scene
 
 __all__ = ["Log"]

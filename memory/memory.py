@@ -14,7 +14,8 @@ import numpy as np
 from placecell.errors import UnknownRecordError
 from placecell.memory.answers import Answers
 from placecell.memory.budget import Eviction, Gate
-from placecell.memory.exchange import delta_since, fresh_records
+from placecell.memory.delta import Delta, Ranges
+from placecell.memory.exchange import delta_since, fresh_records, is_private, lacking
 from placecell.memory.folder import LOG
 from placecell.memory.forgetting import Budget, folder_bytes, record_bytes
 from placecell.memory.holdings import Holdings
@@ -26,7 +27,6 @@ from placecell.memory.pictures import from_jpeg
 from placecell.memory.queries import Query
 from placecell.memory.recall import Recollections
 from placecell.memory.records import Record, RecordId
-from placecell.memory.sharing import Delta
 from placecell.perception.observation import Observation
 
 if TYPE_CHECKING:
@@ -463,7 +463,7 @@ class Memory:
     # --- sharing ------------------------------------------------------------------------------------------------
 
     def delta(self, since: Mapping[str, int], max_bytes: int | None = None, pictures: bool = False) -> Delta:
-        """Records that a memory with the version vector `since` lacks, oldest first.
+        """Records that a memory with the version vector `since` lacks, oldest first; private ones stay here.
 
         Args:
             since: The other memory's `version()`; empty for everything.
@@ -475,6 +475,25 @@ class Memory:
         """
         with self._mutex:
             return delta_since(self._log, self._home, since, max_bytes, pictures)
+
+    def have(self) -> dict[str, Ranges]:
+        """For each agent the numbers of its records that are here: the version vector with what lies beyond a gap."""
+        with self._mutex:
+            return {name: self._log.ranges(name) for name in self._log.agents()}
+
+    def own_agents(self) -> tuple[str, ...]:
+        """The agents whose records were first written here, sorted."""
+        with self._mutex:
+            return tuple(name for name in self._log.agents() if self._log.is_local(name))
+
+    def lacking(self, have: Mapping[str, Ranges]) -> Iterator[Record]:
+        """Records that are here and not among `have`, oldest first, private ones and retractions included."""
+        return lacking(self._log, have)
+
+    def is_private(self, record: Record) -> bool:
+        """Whether a record must not leave: it is labelled "private", or takes back one that is."""
+        with self._mutex:
+            return is_private(self._log, record)
 
     def merge(self, delta: Delta) -> int:
         """Take in what another memory sent; what is here already is passed over, so deltas may repeat and overlap.

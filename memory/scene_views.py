@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Set
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
+from placecell.memory.delta import Ranges
 from placecell.memory.log import Log
 from placecell.memory.records import Record, RecordId
-from placecell.memory.sharing import Ranges
 
 if TYPE_CHECKING:
     from placecell.memory.facts import FactGraph

@@ -1,300 +1,486 @@
-"""What two memories exchange: version vectors and deltas.
+"""Sharing: one agent's part in the protocol. docs/protocol.md describes it.
 
-An agent numbers its records 1, 2, 3, ... A memory that heard of an agent in pieces keeps which numbers it lacks
-(`Ranges`); its *version vector* names, for every agent, the last record of the unbroken run from 1. A `Delta` carries
-records that a peer lacks. Merging one is idempotent, so deltas may arrive in any order, overlap, and repeat.
+An agent asks each peer for what it lacks: a *query* says which records it has (a version vector with the gaps) and
+which it wants, and holds until the next one. The peer *informs* it of the others, oldest first or, under a byte budget,
+the most valuable first. What is lost on the way is asked for again, what comes twice is passed over, so that memories
+that reach each other end up equal whatever the network does.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import secrets
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgpack
-import numpy as np
-
-from placecell.errors import ProtocolVersionError
+from placecell.errors import PlacecellError, ProtocolVersionError
+from placecell.memory.claims import Claim, Claims
+from placecell.memory.delta import DELTA_VERSION, MAX_SEQ, Delta, Ranges
+from placecell.memory.envelope import MAX_INTERVALS, Envelope, close_frame, open_frame
+from placecell.memory.peers import Bucket, Peer, Quarantine, Traffic
 from placecell.memory.records import Record, RecordId
-from placecell.perception.scene import Scene
+from placecell.memory.subscriptions import Subscription, trimmed
+from placecell.memory.transports import Transport
+from placecell.memory.value import by_value
+from placecell.memory.wire import MAX_FRAME_BYTES
 
-__all__ = ["DELTA_VERSION", "MAX_SEQ", "Delta", "Ranges"]
+if TYPE_CHECKING:
+    from placecell.memory.memory import Memory
+    from placecell.memory.signing import KeyRegistry, Signer
 
-DELTA_VERSION = 2
-MAX_SEQ = (1 << 40) - 1  # a record's key in the log packs the agent's number above 40 bits of sequence
-_KINDS = ("moment", "text", "retraction")
+__all__ = ["DELTA_VERSION", "MAX_SEQ", "Delta", "Message", "Policy", "Ranges", "Sharing"]
 
-
-@dataclass(slots=True)
-class Ranges:
-    """Which of the numbers 1, 2, ... are here: all up to `top`, less the gaps in `missing`.
-
-    Example:
-        >>> ranges = Ranges()
-        >>> for seq in (1, 2, 6, 4): ranges.add(seq)
-        >>> ranges.prefix, ranges.top, ranges.missing, len(ranges)
-        (2, 6, [(3, 3), (5, 5)], 4)
-    """
-
-    top: int = 0
-    missing: list[tuple[int, int]] = field(default_factory=list)  # closed intervals below `top`, ascending
-
-    @property
-    def prefix(self) -> int:
-        """Last number of the unbroken run from 1; 0 if 1 itself is not here."""
-        return self.missing[0][0] - 1 if self.missing else self.top
-
-    def __len__(self) -> int:
-        return self.top - sum(hi - lo + 1 for lo, hi in self.missing)
-
-    def __contains__(self, seq: int) -> bool:
-        return 1 <= seq <= self.top and not any(lo <= seq <= hi for lo, hi in self.missing)
-
-    def add(self, seq: int) -> None:
-        """Note that `seq` is here; nothing happens if it already was."""
-        if seq > self.top:
-            if seq > self.top + 1:
-                self.missing.append((self.top + 1, seq - 1))
-            self.top = seq
-            return
-        for i, (lo, hi) in enumerate(self.missing):
-            if lo <= seq <= hi:
-                self.missing[i : i + 1] = [(a, b) for a, b in ((lo, seq - 1), (seq + 1, hi)) if a <= b]
-                return
-
-    def present(self) -> list[tuple[int, int]]:
-        """Closed intervals of the numbers that are here, ascending."""
-        found, start = [], 1
-        for lo, hi in self.missing:
-            if start < lo:
-                found.append((start, lo - 1))
-            start = hi + 1
-        if start <= self.top:
-            found.append((start, self.top))
-        return found
-
-    def beyond(self, other: Ranges) -> list[tuple[int, int]]:
-        """Closed intervals of the numbers that are here and not in `other`, ascending."""
-        absent = [*other.missing, (other.top + 1, self.top)]
-        return [(max(a, c), min(b, d)) for a, b in self.present() for c, d in absent if max(a, c) <= min(b, d)]
-
-    def copy(self) -> Ranges:
-        """An independent copy."""
-        return Ranges(self.top, list(self.missing))
+_OVERHEAD_BYTES = 512  # most that a frame takes around a delta
+_FRAMES_PER_STEP = 16
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Delta:
-    """Records on their way from one memory to another, with the names of the encoders that made their vectors.
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How much, how often, how long.
 
     Args:
-        records: Any records of any agents, in any order.
-        pictures: JPEG bytes of some of them.
-        encoder: Name of the image encoder, or None if no record holds image vectors.
-        text_encoder: Name of the text encoder, or None.
-        version: Version of the wire format.
-
-    Example:
-        >>> delta = Delta((Record("robot", 1, "text", 0.0, 0.0, text="hello"),))
-        >>> Delta.from_bytes(delta.to_bytes()).records[0].text
-        'hello'
+        every_s: Seconds between two queries to a peer.
+        patience_s: Seconds after which something sent that has not arrived is sent again.
+        name_lease_s: Seconds of silence after which an agent's name may be taken over by another session of it.
+        max_frame_bytes: Longest frame that is sent or read.
+        bytes_per_s: Budget of each peer for what is sent to it; None for no limit.
+        burst_bytes: Most of the budget that can be saved up.
+        quota_bytes_per_s: How much each peer may send; beyond that its frames are dropped unread. A frame counts 256
+            bytes more than it has.
+        quota_burst_bytes: Most of the quota that can be saved up.
+        max_peers: Most peers.
     """
 
-    records: tuple[Record, ...]
-    pictures: Mapping[RecordId, bytes] = field(default_factory=dict)
-    encoder: str | None = None
-    text_encoder: str | None = None
-    version: int = DELTA_VERSION
+    every_s: float = 1.0
+    patience_s: float = 2.0
+    name_lease_s: float = 5.0
+    max_frame_bytes: int = MAX_FRAME_BYTES
+    bytes_per_s: float | None = None
+    burst_bytes: float = 65536.0
+    quota_bytes_per_s: float = 8e6
+    quota_burst_bytes: float = 32e6
+    max_peers: int = 256
 
-    def __len__(self) -> int:
-        return len(self.records)
+    def __post_init__(self) -> None:
+        for name in ("every_s", "patience_s", "name_lease_s", "burst_bytes", "quota_bytes_per_s", "quota_burst_bytes"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if self.max_frame_bytes < 4096:
+            raise ValueError(f"max_frame_bytes must be at least 4096, got {self.max_frame_bytes}")
 
-    @classmethod
-    def of(
-        cls,
-        records: Iterable[Record],
-        encoder: str | None = None,
-        text_encoder: str | None = None,
-        picture: Callable[[RecordId], bytes | None] | None = None,
-        max_bytes: int | None = None,
-    ) -> Delta:
-        """A delta of the first of `records`, as many as `max_bytes` on the wire allow, with pictures if wanted.
+
+class Message(NamedTuple):
+    """A proposal, or the answer to one, as it came."""
+
+    sender: str
+    performative: str  # "propose", "accept" or "refuse"
+    message_id: bytes
+    payload: Mapping[str, Any]
+
+
+class Sharing:
+    """What one agent says and hears. Nothing happens between two calls of `step`; no clock is read.
+
+    Args:
+        memory: What is shared, and where what others share goes.
+        transport: The way to the others; its `name` is the agent's.
+        wants: What to ask the others for; by default everything, without pictures.
+        policy: How much, how often, how long.
+        signer: Signs what is sent; None to send without signatures.
+        keys: With it, only what registered agents signed is believed; without, everything that parses is.
+        session: Names this run of the agent; by default drawn at random. Never use one twice.
+
+    Example:
+        >>> from placecell.memory.memory import Memory
+        >>> from placecell.memory.transports import Network
+        >>> from placecell.perception.observation import Observation
+        >>> network = Network()
+        >>> ann, bob = (Sharing(Memory(), network.join(name)) for name in ("ann", "bob"))
+        >>> _ = ann.memory.observe(Observation(0.0, "ann", text="the keys are on the shelf"))
+        >>> for now_s in (0.0, 1.0):
+        ...     ann.step(now_s), bob.step(now_s)
+        (0, 0)
+        (0, 1)
+        >>> bob.memory.version()
+        {'ann': 1}
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        transport: Transport,
+        wants: Subscription | None = None,
+        policy: Policy | None = None,
+        signer: Signer | None = None,
+        keys: KeyRegistry | None = None,
+        session: str | None = None,
+    ) -> None:
+        self.memory, self.transport, self.name = memory, transport, transport.name
+        self.wants = wants or Subscription()
+        self.policy = policy or Policy()
+        self.session = secrets.token_hex(8) if session is None else session
+        self.claims = Claims()
+        self.traffic = Traffic()
+        self.quarantine = Quarantine()
+        self.refusals: deque[tuple[str, str]] = deque(maxlen=64)  # who refused something, and why
+        self._signer, self._keys = signer, keys
+        self._peers: dict[str, Peer] = {}
+        self._messages: deque[Message] = deque(maxlen=1024)
+        self._seq = 0
+        self._now_s = 0.0
+        self._own: dict[str, Claim] = {}
+        Envelope("release", self.name, self.session, 1, 0.0, {"target": ""})  # name and session must be usable
+
+    @property
+    def peers(self) -> Mapping[str, Peer]:
+        """What is known of each agent that was heard of."""
+        return self._peers
+
+    def close(self) -> None:
+        """Leave the transport; the memory stays open."""
+        self.transport.close()
+
+    # --- the turn of an agent -----------------------------------------------------------------------------------
+
+    def step(self, now_s: float) -> int:
+        """Take in what has come, answer it, ask for more.
+
+        Args:
+            now_s: The agent's own clock in seconds, which must not run backwards. Clocks of agents need not agree.
+
+        Returns:
+            How many records were new.
 
         Raises:
-            ValueError: If there are records and not one of them fits.
+            ValueError: If the clock runs backwards.
         """
-        taken: list[Record] = []
-        pictures: dict[RecordId, bytes] = {}
-        # Five bytes for the length of each of the two lists, where an empty one takes one.
-        left = math.inf if max_bytes is None else max_bytes - len(cls((), {}, encoder, text_encoder).to_bytes()) - 8
-        for record in records:
-            jpeg = None if picture is None else picture(record.record_id)
-            if max_bytes is not None:
-                size = len(msgpack.packb(_pack(record)))
-                if jpeg is not None:
-                    size += len(msgpack.packb([*record.record_id, jpeg]))
-                if size > left:
-                    if not taken:
-                        raise ValueError(f"max_bytes {max_bytes} has no room for one record: {max_bytes - left + size}")
+        now_s = float(now_s)
+        if not math.isfinite(now_s) or now_s < self._now_s:
+            raise ValueError(f"now_s must not run backwards: {now_s} after {self._now_s}")
+        self._now_s = now_s
+        before = len(self.memory)
+        for source, frame in self.transport.receive():
+            self._take(source, frame)
+        self.claims.expire(now_s)
+        for name in self.transport.peers():
+            peer = self._peer(name)
+            if peer is None:
+                continue
+            if peer.asked_s is None or now_s >= peer.asked_s + self.policy.every_s:
+                self._query(peer)
+            self._inform(peer)
+        return len(self.memory) - before
+
+    def _peer(self, name: str) -> Peer | None:
+        if name not in self._peers:
+            if len(self._peers) >= self.policy.max_peers:
+                return None
+            policy = self.policy
+            quota = Bucket(policy.quota_bytes_per_s, policy.quota_burst_bytes)
+            budget = None if policy.bytes_per_s is None else Bucket(policy.bytes_per_s, policy.burst_bytes)
+            self._peers[name] = Peer(name, quota, budget, heard_s=self._now_s)
+        return self._peers[name]
+
+    # --- sending ------------------------------------------------------------------------------------------------
+
+    def _send(self, peer: str, performative: str, payload: Mapping[str, Any], kind: str | None = None) -> bytes:
+        self._seq += 1
+        envelope = Envelope(performative, self.name, self.session, self._seq, self._now_s, payload)
+        whole = envelope.to_bytes()
+        frame = close_frame(whole, None if self._signer is None else self._signer.sign(whole))
+        if self.transport.send(peer, frame):
+            self.traffic.add("sent", kind or performative, len(frame))
+            budget = self._peers[peer].budget if peer in self._peers else None
+            if budget is not None:
+                budget.spend(float(len(frame)), self._now_s)
+        return envelope.message_id
+
+    def _query(self, peer: Peer) -> None:
+        peer.asked_s = self._now_s
+        have = {}
+        for name, ranges in self.memory.have().items():
+            have[name] = [end for interval in ranges.present()[:MAX_INTERVALS] for end in interval]
+        takes = None if self._keys is None else sorted(self._keys.agents(peer.name))
+        self._send(peer.name, "query", {"have": have, "takes": takes, "wants": self.wants.to_dict()})
+        for claim in self._own.values():  # again, for whoever has not heard it
+            if self._now_s < claim.until_s:
+                self._send_claim(peer.name, claim)
+
+    def _inform(self, peer: Peer) -> None:
+        """Send what the peer asked for and lacks, as far as the budget goes."""
+        if peer.wants is None:
+            return
+        lacking = self._wanted(peer)
+        urgent = [record for record in lacking if record.kind == "retraction"]
+        others = [record for record in lacking if record.kind != "retraction"]
+        if peer.budget is not None and others:
+            others = by_value(others, peer.looks, peer.named)
+        for performative, records in (("retract", urgent), ("inform", others)):
+            for _ in range(_FRAMES_PER_STEP):
+                if not records or not (num := self._tell(peer, performative, records)):
                     break
-                left -= size
-            taken.append(record)
-            if jpeg is not None:
-                pictures[record.record_id] = jpeg
-        return cls(tuple(taken), pictures, encoder, text_encoder)
+                records = records[num:]
 
-    def to_bytes(self) -> bytes:
-        """The delta as msgpack; `len` of it is what the wire carries."""
-        message = {
-            "version": self.version,
-            "encoder": self.encoder,
-            "text_encoder": self.text_encoder,
-            "records": [_pack(record) for record in self.records],
-            "pictures": [[*record_id, jpeg] for record_id, jpeg in self.pictures.items()],
-        }
-        packed: bytes = msgpack.packb(message, use_bin_type=True)
-        return packed
+    def _wanted(self, peer: Peer) -> list[Record]:
+        """Some records that the peer lacks and wants and may have, oldest first."""
+        wants, found = peer.wants, []
+        assert wants is not None
+        for record in islice(self.memory.lacking(peer.lacks(self._now_s, self.policy.patience_s)), 2048):
+            is_taken = peer.takes is None or record.agent_id in peer.takes
+            if is_taken and wants.matches(record) and not self.memory.is_private(record):
+                found.append(record)
+            else:
+                peer.passed.setdefault(record.agent_id, Ranges()).add(record.seq)
+        return found
 
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Delta:
-        """Read what `to_bytes` wrote, trusting nothing.
+    def _tell(self, peer: Peer, performative: str, records: Sequence[Record]) -> int:
+        """Send as many of the records as fit into one frame and the budget; returns how many."""
+        assert peer.wants is not None
+        detail = peer.wants.detail
+        room = most = self.policy.max_frame_bytes - _OVERHEAD_BYTES
+        if peer.budget is not None and performative == "inform":
+            most = min(most, int(self.policy.burst_bytes) - _OVERHEAD_BYTES)
+            room = min(most, int(peer.budget.left(self._now_s)) - _OVERHEAD_BYTES)
+        delta = self._delta([trimmed(record, detail) for record in records], room, detail == "picture")
+        if delta is None and room < most:
+            return 0  # saves up for it
+        if delta is None:  # it will never fit whole
+            delta = self._delta([trimmed(records[0], "descriptor")], room, False)
+        if delta is None:
+            peer.passed.setdefault(records[0].agent_id, Ranges()).add(records[0].seq)
+            return 1
+        kind = "picture" if delta.pictures else performative
+        self._send(peer.name, performative, {"delta": delta.to_bytes()}, kind)
+        peer.flying.extend((self._now_s, record.record_id) for record in delta.records)
+        peer.note(delta.records)
+        return len(delta)
 
-        Raises:
-            ProtocolVersionError: If the message is of another version of the format.
-            ValueError: If it is no delta, is cut short, or holds a value of the wrong type, shape or range.
-        """
+    def _delta(self, records: Iterable[Record], room: int, pictures: bool) -> Delta | None:
+        memory = self.memory
         try:
-            message = msgpack.unpackb(data, raw=False, strict_map_key=True)
-        except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
-            raise ValueError(f"these {len(data)} bytes are no delta: {error or type(error).__name__}") from error
-        if not isinstance(message, dict) or not isinstance(message.get("version"), int):
-            raise ValueError(f"a delta is a map with an integer 'version', got {type(message).__name__}")
-        if message["version"] != DELTA_VERSION:
-            raise ProtocolVersionError(
-                f"this delta speaks version {message['version']}, this Placecell speaks {DELTA_VERSION}: "
-                "update the older of the two"
+            return Delta.of(
+                records,
+                memory.encoder_name,
+                memory.text_encoder_name,
+                picture=memory.picture_jpeg if pictures else None,
+                max_bytes=room,
             )
-        expected = {"version", "encoder", "text_encoder", "records", "pictures"}
-        if set(message) != expected:
-            raise ValueError(f"a delta holds {sorted(expected)}, got {sorted(map(str, message))}")
-        encoder = _typed(message["encoder"], (str, type(None)), "encoder")
-        text_encoder = _typed(message["text_encoder"], (str, type(None)), "text_encoder")
-        records = tuple(_unpack(row, i) for i, row in enumerate(_typed(message["records"], list, "records")))
-        pictures = {}
-        for row in _typed(message["pictures"], list, "pictures"):
-            if not (isinstance(row, list) and len(row) == 3 and isinstance(row[2], bytes)):
-                raise ValueError("a picture is [agent, seq, JPEG bytes]")
-            pictures[_record_id(row[0], row[1], "picture")] = row[2]
-        return cls(records, pictures, encoder, text_encoder, DELTA_VERSION)
+        except ValueError:
+            return None
+
+    # --- receiving ----------------------------------------------------------------------------------------------
+
+    def _take(self, source: str, frame: bytes) -> None:
+        """Take in one frame, or put it into quarantine."""
+        peer = self._peer(source)
+        if peer is None or not peer.quota.take(len(frame) + 256.0, self._now_s):
+            reason = "too many peers" if peer is None else "more than its quota"
+            self._refuse(source, reason, frame)
+            return
+        reply_to = None
+        try:
+            envelope = self._opened(peer, frame)
+            kind = envelope.performative
+            reply_to = envelope.message_id
+            if kind in ("inform", "retract") and self._take_delta(peer, envelope):
+                kind = "picture"
+            elif kind == "query":
+                self._take_query(peer, envelope.payload)
+            elif kind == "request":
+                self._take_request(peer, envelope.payload["pictures"])
+            elif kind in ("claim", "release"):
+                self._take_claim(peer, envelope)
+            elif kind in ("propose", "accept", "refuse"):
+                if kind == "refuse":
+                    self.refusals.append((source, envelope.payload["reason"]))
+                self._messages.append(Message(source, kind, envelope.message_id, envelope.payload))
+        except (PlacecellError, ValueError, TypeError, OverflowError) as error:
+            self._refuse(source, str(error), frame)
+            is_known = peer.session is not None or isinstance(error, ProtocolVersionError | _NameTaken)
+            if is_known and (peer.scolded_s is None or self._now_s >= peer.scolded_s + self.policy.every_s):
+                peer.scolded_s = self._now_s
+                self._send(source, "refuse", {"reply_to": reply_to, "reason": str(error)[:1024]})
+        else:
+            self.traffic.add("received", kind, len(frame))
+
+    def _refuse(self, source: str, reason: str, frame: bytes) -> None:
+        self.traffic.add("received", "quarantine", len(frame))
+        self.quarantine.add(source, reason, frame)
+
+    def _opened(self, peer: Peer, frame: bytes) -> Envelope:
+        """The message in a frame, once it is certain who said it, and that it was not heard before."""
+        whole, signature = open_frame(frame, self.policy.max_frame_bytes)
+        envelope = Envelope.from_bytes(whole, self.policy.max_frame_bytes)
+        if envelope.sender != peer.name:
+            raise ValueError(f"a message of {envelope.sender!r} came from {peer.name!r}")
+        if self._keys is not None and not self._keys.verifies(envelope.sender, whole, signature):
+            raise ValueError(f"no registered key of {envelope.sender!r} signed this message")
+        if envelope.sender == self.name:
+            raise _NameTaken(f"two agents are named {self.name!r}: give every agent a name of its own")
+        if envelope.session != peer.session:
+            silent_s = self._now_s - peer.heard_s
+            if peer.session is not None and not peer.is_over(envelope.session) and silent_s < self.policy.name_lease_s:
+                raise _NameTaken(
+                    f"two agents are named {peer.name!r}, sessions {peer.session} and {envelope.session}: give every "
+                    f"agent a name of its own; one that was started anew is heard after {self.policy.name_lease_s:g} s"
+                )
+            if not peer.begin(envelope.session):
+                raise ValueError(f"session {envelope.session} of {peer.name!r} is over")
+        if not peer.window.admit(envelope.seq):
+            raise ValueError(f"message {envelope.seq} of {peer.name!r} was heard before, or is too old to know")
+        peer.heard_s = self._now_s
+        offset_s = self._now_s - envelope.sent_s
+        peer.offset_s = offset_s if peer.offset_s is None else min(peer.offset_s, offset_s)
+        return envelope
+
+    def _take_delta(self, peer: Peer, envelope: Envelope) -> bool:
+        """Merge records; says whether pictures came with them."""
+        delta = Delta.from_bytes(envelope.payload["delta"], self.policy.max_frame_bytes)
+        self._check_authors(peer, delta)
+        if envelope.performative == "retract" and any(record.kind != "retraction" for record in delta.records):
+            raise ValueError("a retract message holds retractions only")
+        self.memory.merge(delta)
+        for record in delta.records:
+            peer.have.setdefault(record.agent_id, Ranges()).add(record.seq)
+        peer.note(delta.records)
+        return bool(delta.pictures)
+
+    def _check_authors(self, peer: Peer, delta: Delta) -> None:
+        authors = {record.agent_id for record in delta.records} | {agent_id for agent_id, _ in delta.pictures}
+        if self._keys is not None:
+            stranger = min(authors - self._keys.agents(peer.name), default=None)
+            if stranger is not None:
+                raise ValueError(f"{peer.name!r} may not speak for {stranger!r}")
+            if not self._keys.may_retract(peer.name):
+                for record in delta.records:
+                    if record.target is not None and record.target.agent_id not in self._keys.agents(peer.name):
+                        raise ValueError(f"{peer.name!r} may not take back {record.target}")
+        have = self.memory.have()
+        for agent_id in authors & set(self.memory.own_agents()):
+            if any(r.agent_id == agent_id and r.seq > have[agent_id].top for r in delta.records):
+                raise ValueError(f"{peer.name!r} sent records of {agent_id!r}, which only this memory numbers")
+
+    def _take_query(self, peer: Peer, payload: Mapping[str, Any]) -> None:
+        wants = Subscription.from_dict(payload["wants"])
+        have = {}
+        for agent_id, ends in payload["have"].items():
+            have[agent_id] = Ranges.of(zip(ends[::2], ends[1::2], strict=True))
+        peer.ask(have, wants, None if payload["takes"] is None else frozenset(payload["takes"]))
+
+    # --- pictures on request ------------------------------------------------------------------------------------
+
+    def request(self, record_ids: Iterable[RecordId], peer: str | None = None) -> None:
+        """Ask for the pictures of records that came without.
+
+        Args:
+            record_ids: Which.
+            peer: Whom to ask; by default the author of each, if it can be reached, or else everybody.
+        """
+        reached = self.transport.peers()
+        asked: dict[str, list[list[Any]]] = {}
+        for record_id in record_ids:
+            author = record_id[0] if peer is None else peer
+            for name in [author] if author in reached else reached:
+                asked.setdefault(name, []).append(list(record_id))
+        for name, rows in asked.items():
+            self._peer(name)
+            for start in range(0, len(rows), 256):
+                self._send(name, "request", {"pictures": rows[start : start + 256]})
+
+    def _take_request(self, peer: Peer, rows: Sequence[Sequence[Any]]) -> None:
+        found: dict[RecordId, bytes] = {}
+        left = self.policy.max_frame_bytes - _OVERHEAD_BYTES
+        have = self.memory.have()
+        for record_id in dict.fromkeys(RecordId(*row) for row in rows):
+            if record_id.seq not in have.get(record_id.agent_id, Ranges()):
+                continue
+            is_taken = peer.takes is None or record_id.agent_id in peer.takes
+            jpeg = self.memory.picture_jpeg(record_id)
+            if jpeg is None or not is_taken or self.memory.is_private(self.memory.get(record_id)):
+                continue
+            size = len(jpeg) + len(record_id.agent_id.encode()) + 32
+            if found and size > left:
+                self._send_pictures(peer, found)
+                found, left = {}, self.policy.max_frame_bytes - _OVERHEAD_BYTES
+            if size <= left:
+                found[record_id] = jpeg
+                left -= size
+        if found:
+            self._send_pictures(peer, found)
+
+    def _send_pictures(self, peer: Peer, pictures: Mapping[RecordId, bytes]) -> None:
+        self._send(peer.name, "inform", {"delta": Delta((), pictures).to_bytes()}, "picture")
+
+    # --- claims -------------------------------------------------------------------------------------------------
+
+    def claim(self, target: str, cost: float = 0.0, lease_s: float = 10.0) -> bool:
+        """Say that this agent goes for a target; call it again to renew the lease.
+
+        Args:
+            target: Any name that all agents use for it.
+            cost: What it costs this agent; the lower wins.
+            lease_s: For how long, from the last `step` on.
+
+        Returns:
+            Whether the target is this agent's, as far as is known; ask `claims.holder` later on.
+        """
+        if not (math.isfinite(cost) and 0 < lease_s < math.inf):
+            raise ValueError(f"a claim has a finite cost and a lease above 0 s, got {cost} and {lease_s}")
+        claim = Claim(target, self.name, float(cost), self._now_s + lease_s, (0, self._seq + 1))
+        self._own = {name: known for name, known in self._own.items() if self._now_s < known.until_s}
+        self._own[target] = claim
+        self.claims.put(claim)
+        for name in self.transport.peers():
+            if self._peer(name) is not None:
+                self._send_claim(name, claim)
+        return self.claims.holder(target, self._now_s) == self.name
+
+    def _send_claim(self, peer: str, claim: Claim) -> None:
+        left_s = claim.until_s - self._now_s
+        self._send(peer, "claim", {"target": claim.target, "cost": claim.cost, "lease_s": left_s})
+
+    def release(self, target: str) -> None:
+        """Give a target up."""
+        if self._own.pop(target, None) is None:
+            return
+        self.claims.put(Claim(target, self.name, 0.0, self._now_s, (0, self._seq + 1), is_released=True))
+        for name in self.transport.peers():
+            if self._peer(name) is not None:
+                self._send(name, "release", {"target": target})
+
+    def _take_claim(self, peer: Peer, envelope: Envelope) -> None:
+        payload, order = envelope.payload, (len(peer.sessions), envelope.seq)
+        # The peer's clock plus the least difference ever seen is ours, up to what the fastest message took.
+        here_s = envelope.sent_s + (peer.offset_s or 0.0)
+        if envelope.performative == "release":
+            claim = Claim(payload["target"], peer.name, 0.0, here_s, order, is_released=True)
+        else:
+            claim = Claim(payload["target"], peer.name, payload["cost"], here_s + payload["lease_s"], order)
+        self.claims.put(claim)
+
+    # --- proposals ----------------------------------------------------------------------------------------------
+
+    def propose(self, peer: str, topic: str, body: Any = None) -> bytes:
+        """Propose something to a peer, such as handing over an item; returns the id that its answer names."""
+        return self._send(peer, "propose", {"topic": topic, "body": body})
+
+    def accept(self, message: Message, body: Any = None) -> None:
+        """Say yes to a proposal."""
+        self._send(message.sender, "accept", {"reply_to": message.message_id, "body": body})
+
+    def refuse(self, message: Message, reason: str) -> None:
+        """Say no to a proposal."""
+        self._send(message.sender, "refuse", {"reply_to": message.message_id, "reason": reason})
+
+    def messages(self) -> list[Message]:
+        """Proposals and answers that came since the last call."""
+        found = list(self._messages)
+        self._messages.clear()
+        return found
 
 
-def _pack(record: Record) -> list[Any]:
-    vectors, scene = record.embeddings, record.scene
-    return [
-        record.agent_id,
-        record.seq,
-        _KINDS.index(record.kind),
-        record.stamp_s,
-        record.end_s,
-        record.recorded_s,
-        None if vectors is None else [len(vectors), np.ascontiguousarray(vectors, dtype="<f2").tobytes()],
-        record.text,
-        None if record.text_embedding is None else np.asarray(record.text_embedding, dtype="<f2").tobytes(),
-        list(record.labels),
-        None if record.pose is None else np.ascontiguousarray(record.pose[:3], dtype="<f8").tobytes(),
-        record.source,
-        record.is_event_start,
-        None if record.target is None else list(record.target),
-        None if scene is None else [scene.camera_bytes, scene.detection_bytes, scene.scan_bytes],
-    ]
-
-
-def _unpack(row: object, index: int) -> Record:
-    name = f"record {index}"
-    if not isinstance(row, list) or len(row) != 15:
-        raise ValueError(f"{name} must be a list of 15 fields")
-    *row, scene = row
-    agent, seq, kind, stamp, end, recorded, vectors, text, text_vector, labels, pose, source, is_start, target = row
-    agent_id, seq = _record_id(agent, seq, name)
-    if type(kind) is not int or not 0 <= kind < len(_KINDS):
-        raise ValueError(f"{name}: unknown kind {kind!r}")
-    for value, field_name in ((stamp, "stamp_s"), (end, "end_s"), (recorded, "recorded_s")):
-        if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
-            raise ValueError(f"{name}: {field_name} must be a finite number that is not negative, got {value!r}")
-    if end < stamp:
-        raise ValueError(f"{name}: end_s {end} is before stamp_s {stamp}")
-    if (_KINDS[kind] == "retraction") != (target is not None):
-        raise ValueError(f"{name}: a retraction, and only a retraction, has a target")
-    if target is not None and not (isinstance(target, list) and len(target) == 2):
-        raise ValueError(f"{name}: a target is [agent, seq], got {target!r}")
-    labels = _typed(labels, list, f"{name}: labels")
-    if not all(isinstance(label, str) for label in labels):
-        raise ValueError(f"{name}: labels must be strings")
-    embeddings = None
-    if vectors is not None:
-        if not (isinstance(vectors, list) and len(vectors) == 2 and type(vectors[0]) is int and vectors[0] > 0):
-            raise ValueError(f"{name}: embeddings are [rows, bytes]")
-        flat = _floats(vectors[1], "<f2", f"{name}: embeddings")
-        if len(flat) == 0 or len(flat) % vectors[0]:
-            raise ValueError(f"{name}: {len(flat)} numbers are no {vectors[0]} vectors")
-        embeddings = flat.reshape(vectors[0], -1)
-    matrix = None
-    if pose is not None:
-        rows = _floats(pose, "<f8", f"{name}: pose")
-        if len(rows) != 12:
-            raise ValueError(f"{name}: a pose has 12 numbers, got {len(rows)}")
-        matrix = np.vstack([rows.reshape(3, 4), (0.0, 0.0, 0.0, 1.0)])
-    return Record(
-        agent_id=agent_id,
-        seq=seq,
-        kind=_KINDS[kind],
-        stamp_s=float(stamp),
-        end_s=float(end),
-        embeddings=embeddings,
-        text=_typed(text, str, f"{name}: text"),
-        text_embedding=None if text_vector is None else _floats(text_vector, "<f2", f"{name}: text_embedding"),
-        labels=tuple(labels),
-        pose=matrix,
-        source=_typed(source, str, f"{name}: source"),
-        is_event_start=_typed(is_start, bool, f"{name}: is_event_start"),
-        target=None if target is None else _record_id(target[0], target[1], f"{name}: target"),
-        recorded_s=float(recorded),
-        scene=_scene(scene, name),
-    )
-
-
-def _scene(parts: object, name: str) -> Scene | None:
-    if parts is None:
-        return None
-    if not isinstance(parts, list) or len(parts) != 3 or not all(isinstance(part, bytes | None) for part in parts):
-        raise ValueError(f"{name}: a scene is the bytes of a camera, of detections and of a scan, each or None")
-    scene = Scene(*parts)
-    try:
-        scene.check()
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{name}: {error}") from error
-    return scene
-
-
-def _record_id(agent: object, seq: object, name: str) -> RecordId:
-    if not isinstance(agent, str) or not agent or "/" in agent or "\0" in agent:
-        raise ValueError(f"{name}: agent must be a non-empty name without '/', got {agent!r}")
-    if not isinstance(seq, int) or isinstance(seq, bool) or not 1 <= seq <= MAX_SEQ:
-        raise ValueError(f"{name}: seq must be an integer from 1 to {MAX_SEQ}, got {seq!r}")
-    return RecordId(agent, seq)
-
-
-def _floats(data: object, dtype: str, name: str) -> np.ndarray:
-    if not isinstance(data, bytes) or len(data) % np.dtype(dtype).itemsize:
-        raise ValueError(f"{name} must be bytes of {dtype} numbers")
-    values = np.frombuffer(data, dtype=dtype).astype(dtype[1:], copy=False)
-    if not np.isfinite(values).all():
-        raise ValueError(f"{name} must be finite, got NaN or infinity")
-    return values
-
-
-def _typed(value: Any, kind: type | tuple[type, ...], name: str) -> Any:
-    if not isinstance(value, kind):
-        raise ValueError(f"{name} has the wrong type {type(value).__name__}")
-    return value
+class _NameTaken(ValueError):
+    """Two sessions speak under one name."""

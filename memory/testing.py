@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from placecell.memory.delta import Delta
 from placecell.memory.memory import Memory
 from placecell.memory.records import Record, RecordId
-from placecell.memory.sharing import Delta
 from placecell.perception.observation import Observation
 
 __all__ = ["CHECKS", "HashEncoder", "plain_image", "same_record", "walk", "write_forever"]

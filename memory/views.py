@@ -20,11 +20,11 @@ import numpy as np
 
 from placecell.errors import PlacecellError
 from placecell.memory.chunks import ChunkIndex
+from placecell.memory.delta import Ranges
 from placecell.memory.forest import Forest
 from placecell.memory.lexicon import Lexicon
 from placecell.memory.log import Log
 from placecell.memory.records import Record
-from placecell.memory.sharing import Ranges
 from placecell.memory.timeline import Timeline
 
 __all__ = ["VIEWS_VERSION", "Views"]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from placecell.geometry import Camera
+    from placecell.memory.delta import Delta
     from placecell.memory.memory import Memory
     from placecell.memory.records import Recollection, Record, RecordId
-    from placecell.memory.sharing import Delta
     from placecell.perception.observation import Observation
 
 __all__ = ["Camera", "Delta", "Memory", "Observation", "Recollection", "Record", "RecordId", "__version__"]
@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 # Loaded when first asked for, so that `import placecell` and `placecell --help` wait for nothing.
 _HOMES = {
     "Camera": "placecell.geometry",
-    "Delta": "placecell.memory.sharing",
+    "Delta": "placecell.memory.delta",
     "Memory": "placecell.memory.memory",
     "Observation": "placecell.perception.observation",
     "Recollection": "placecell.memory.records",
