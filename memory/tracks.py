@@ -15,6 +15,7 @@ from placecell.memory.association import agreement, assign, box_features
 from placecell.memory.emptiness import KeyViews, gaze, pose_cell
 from placecell.memory.object_states import Sighting
 from placecell.memory.records import Record
+from placecell.memory.trust import chance_of_thing
 from placecell.perception.detection import Detection
 
 __all__ = ["AgentTracks", "Presence", "Track"]
@@ -31,7 +32,9 @@ _SPEED: Final = 2.0
 _EARLIER_S: Final = 30.0
 _PART_OF: Final = 0.75  # share of a part's box in the box of the whole
 _BESIDE: Final = 0.35  # of a part's sightings at most show the whole beside it
-_SURE: Final = 1.2  # what the confidences of the sightings of a thing add up to at least
+_LISTED: Final = 0.5  # chance of being a thing from which on it is told
+_CLEAR: Final = 0.8  # quality, and
+_SURE: Final = 0.9  # confidence, of a view that needs no second
 _SOLID: Final = 4  # what was seen less often before it was seen through was never there
 _LEAST_USUAL: Final = 0.3
 _USUAL: Final = 0.6
@@ -86,6 +89,7 @@ class Track:
     best_confidence: float = 0.0
     sum_confidence: float = 0.0
     best_quality: float = 0.0
+    size_m: tuple[float, ...] = (0.0, 0.0, 0.0)
     fill: float = 0.0  # mean share of hits when it was seen
     num_fills: int = 0
     is_privileged: bool = False
@@ -94,19 +98,17 @@ class Track:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether it was seen from two places, or once beyond doubt, and neither missed nor seen through too often."""
-        enough = (len(self.poses) >= 2 and self.sum_confidence >= _SURE) or (
-            self.best_quality >= 0.8 and self.best_confidence >= 0.9
-        )
+        """Whether it is rather a thing than not: seen from two places, or once beyond doubt, and never a ghost."""
+        enough = len(self.poses) >= 2 or (self.best_quality >= _CLEAR and self.best_confidence >= _SURE)
         is_ghost = self.num_sightings < _SOLID and any(presence.is_over for presence in self.presences)
-        return enough and not is_ghost and self.num_sightings * 3 >= self.num_misses
+        return enough and not is_ghost and self.num_sightings * 3 >= self.num_misses and self.confidence >= _LISTED
 
     @property
     def confidence(self) -> float:
-        """Chance that this is one thing: how sure the detector was, how often it was seen and how often missed."""
+        """Chance that this is one thing; see `chance_of_thing`."""
+        name_share = max(self.shares.values(), default=None)
         mean = self.sum_confidence / max(self.num_sightings, 1)
-        hits = self.num_sightings + 0.5
-        return math.sqrt(mean) * hits / (hits + 0.5 * self.num_misses + 0.5)
+        return chance_of_thing(len(self.poses), mean, self.best_quality, name_share, self.size_m)
 
     @property
     def usual_hits(self) -> float:
@@ -362,6 +364,7 @@ class AgentTracks:
         trimmed = round(_TRIM * last)  # a box that is too large now and then does no harm
         self._low[track.number] = ordered[trimmed, :3]
         self._high[track.number] = ordered[last - trimmed, 3:]
+        track.size_m = tuple((self._high[track.number] - self._low[track.number]).tolist())
 
     # --- what is not seen --------------------------------------------------------------------------------------------
 
