@@ -76,7 +76,7 @@ def size_fit(name: str, low_m: Sequence[float], high_m: Sequence[float], floor_m
         floor_m: Height of the floor.
 
     Example:
-        >>> size_fit("mug", (0, 0.7, 0), (0.1, 0.8, 0.1)), size_fit("mug", (0, 0, 0), (1.5, 0.8, 0.7))
+        >>> size_fit("mug", (0.0, 0.7, 0.0), (0.1, 0.8, 0.1)), size_fit("mug", (0.0, 0.0, 0.0), (1.5, 0.8, 0.7))
         (1.0, 0.02)
     """
     known = _SIZES.get(name)
