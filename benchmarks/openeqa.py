@@ -130,7 +130,9 @@ def load_predictions(path: Path, questions: Sequence[EqaQuestion], is_partial: b
     if unknown := found.keys() - asked:
         raise EqaFileError(f"{path}: {len(unknown)} predictions answer no question, {min(unknown)} for one")
     if (missing := asked - found.keys()) and not is_partial:
-        raise EqaFileError(f"{path}: {len(missing)} questions have no prediction, {min(missing)} for one")
+        raise EqaFileError(
+            f"{path}: {len(missing)} questions have no prediction, {min(missing)} for one (--partial leaves them out)"
+        )
     return found
 
 
@@ -212,7 +214,7 @@ def efficiency(mark: float | int, shortest: float, taken: float) -> float:
     if not (math.isfinite(shortest) and math.isfinite(taken)) or min(shortest, taken) < 0:
         raise ValueError(f"lengths must be finite and not negative, got {shortest} and {taken}")
     longest = max(shortest, taken)
-    return worth(mark) if longest == 0 else worth(mark) * shortest / longest
+    return worth(mark) if longest == 0 else worth(mark) * (shortest / longest)
 
 
 def score_marks(
@@ -237,7 +239,7 @@ def score_marks(
     result["score"] = _mean(marked, lambda question: worth(marks[question.question_id]))
     result["by_category"] = {
         name: {"num_questions": len(part)} | _mean(part, lambda question: worth(marks[question.question_id]))
-        for name in CATEGORIES
+        for name in dict.fromkeys((*CATEGORIES, *(question.category for question in marked)))
         if (part := [question for question in marked if question.category == name])
     }
     if ways is not None:
