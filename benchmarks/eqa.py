@@ -15,36 +15,40 @@ pictures and no map, and reads them with the same encoder and the same words.
 
 from __future__ import annotations
 
+import base64
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import cv2
 import numpy as np
 
+from placecell.agents.chat_client import ChatClient
 from placecell.agents.explorer import Explorer
 from placecell.agents.planner import Experience
 from placecell.agents.reader import EvidenceReader
-from placecell.benchmarks import bootstrap
 from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
-from placecell.benchmarks.eqa_questions import CATEGORIES, EqaQuestion, generate_questions
+from placecell.benchmarks.eqa_figures import aggregate, summary
+from placecell.benchmarks.eqa_questions import EqaQuestion, generate_questions
 from placecell.benchmarks.eqa_score import canonical, is_right, said, trained_guesser
 from placecell.benchmarks.eqa_visits import PICTURES, Patrol, SelfAsking, visit
 from placecell.benchmarks.eqa_world import visible_sides
+from placecell.benchmarks.openeqa_judge import judge_rows
 from placecell.benchmarks.players import house_detector, new_experience
 from placecell.envs.catalogue import COLOURS
 from placecell.envs.floorplan import ROOM_TYPES
 from placecell.envs.house import Change, House, HouseEnv
-from placecell.memory.calibration import auroc
 from placecell.memory.memory import Memory
+from placecell.memory.records import RecordId
 from placecell.perception.observation import Observation
 
 __all__ = ["EqaSettings", "aggregate", "eqa", "play", "summary"]
 
-MARK, MARK_AUROC = 0.85, 0.90
 _PAUSE_S: Final = 3600.0  # between the two visits
+_THUMB_PX: Final = 144  # width of the pictures that are kept of one answer of each category
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,8 @@ def _ask(
     memory: Memory, asked: Sequence[EqaQuestion], settings: EqaSettings, active: SelfAsking | None
 ) -> list[dict[str, Any]]:
     reader, blind = EvidenceReader(memory), trained_guesser()
-    rows = []
+    rows: list[dict[str, Any]] = []
+    shown: set[str] = set()
     with _frames(memory, settings.frames) as frames:
         frame_reader = EvidenceReader(frames)
         for question in asked:
@@ -168,6 +173,7 @@ def _ask(
                 "question": question.question,
                 "answer": question.answer,
                 "is_answerable": question.is_answerable,
+                "reply": answer.text,
                 "said": told,
                 "right": {name: is_right(question, text) for name, text in told.items()},
                 "probability": round(float(answer.probability), 4),
@@ -178,8 +184,22 @@ def _ask(
             if active is not None:
                 step, text = active.answers[question.question_id]
                 row["active"] = {"step": step, "said": text, "right": is_right(question, text)}
+            if answer.evidence and question.category not in shown:
+                shown.add(question.category)
+                row["pictures"] = [thumb for hit in answer.evidence if (thumb := _thumb(memory, hit.record_id))]
             rows.append(row)
     return rows
+
+
+def _thumb(memory: Memory, record_id: RecordId) -> str:
+    """A small copy of a picture, as JPEG in base64; "" if the memory does not keep it."""
+    rgb = memory.picture(record_id)
+    if rgb is None:
+        return ""
+    size = (_THUMB_PX, max(1, round(_THUMB_PX * rgb.shape[0] / rgb.shape[1])))
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    data = cv2.imencode(".jpg", np.ascontiguousarray(small[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 75])[1]
+    return base64.b64encode(data.tobytes()).decode()
 
 
 def _frames(memory: Memory, count: int) -> Memory:
@@ -215,9 +235,13 @@ def eqa(
     *,
     resume: bool = False,
     workers: int = 1,
+    judge: ChatClient | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Ask in every house and aggregate; see `run_episodes` for the folder."""
+    """Ask in every house and aggregate; see `run_episodes` for the folder.
+
+    With a judge the figures hold OpenEQA's score of all answers too, as `judged`.
+    """
     rows = run_episodes(
         folder,
         {"experiment": "eqa", **asdict(settings)},
@@ -228,122 +252,12 @@ def eqa(
         say=say,
         shown=_shown,
     )
-    return aggregate(rows, settings)
+    result = aggregate(rows, settings)
+    if judge is not None:
+        result["judged"] = judge_rows(judge, rows, say)
+    return result
 
 
 def _shown(result: Mapping[str, Any]) -> str:
     right = [row["right"]["placecell"] for row in result["questions"] if row["is_answerable"]]
     return f"{sum(right)} of {len(right)} right"
-
-
-def aggregate(rows: Sequence[Mapping[str, Any]], settings: EqaSettings) -> dict[str, Any]:
-    """Shares of right answers by category and method, with 95 % intervals over houses, and what it took."""
-    flat = [(row["house"], asked) for row in rows for asked in row["result"]["questions"]]
-    closed = [(house, asked) for house, asked in flat if asked["is_answerable"]]
-    absent = [(house, asked) for house, asked in flat if not asked["is_answerable"]]
-    methods = ("placecell", "blind", "frames")
-    result: dict[str, Any] = {
-        "experiment": "eqa",
-        "settings": asdict(settings),
-        "houses": sorted({row["house"] for row in rows}),
-        "num_questions": len(flat),
-        "num_answerable": len(closed),
-        "privileged": ["masks and names of things"] if settings.detector == "masks" else [],
-        "methods": {name: _figures(closed, name) for name in methods},
-        "categories": {
-            category: {name: _figures(part, name) for name in methods} | {"num_questions": len(part)}
-            for category in CATEGORIES
-            if (part := [pair for pair in closed if pair[1]["category"] == category])
-        },
-        "templates": {
-            name: {"right": sum(own), "num_questions": len(own)} for name, own in sorted(_by_template(closed))
-        },
-        "pictures": {
-            "most": max(asked["num_pictures"] for _, asked in flat),
-            "mean": round(float(np.mean([asked["num_pictures"] for _, asked in flat])), 2),
-        },
-        "ms_per_answer": round(1e3 * float(np.median([asked["seconds"] for _, asked in flat])), 2),
-        "steps": [round(float(np.mean([row["result"]["num_steps"][i] for row in rows])), 1) for i in (0, 1)],
-        "active": _active_figures(rows),
-    }
-    if absent:
-        houses = np.array([house for house, _ in flat])
-        chance = np.array([asked["probability"] for _, asked in flat])
-        there = np.array([asked["is_answerable"] for _, asked in flat])
-        result["refusal"] = {
-            "num_unanswerable": len(absent),
-            "refused": bootstrap.mean([h for h, _ in absent], [asked["right"]["placecell"] for _, asked in absent]),
-            "auroc": bootstrap.interval(
-                houses,
-                lambda drawn: auroc(chance[drawn[there[drawn]]].tolist(), chance[drawn[~there[drawn]]].tolist()),
-                there,
-                ~there,
-            ),
-        }
-    result["marks"] = {f"right >= {MARK:.0%} with <= {PICTURES} pictures": bool(
-        result["methods"]["placecell"]["value"] >= MARK and result["pictures"]["most"] <= PICTURES
-    )}  # fmt: skip
-    if absent:
-        result["marks"][f"AUROC of refusing >= {MARK_AUROC}"] = result["refusal"]["auroc"]["value"] >= MARK_AUROC
-    return result
-
-
-def _figures(pairs: Sequence[tuple[int, Mapping[str, Any]]], method: str) -> dict[str, float]:
-    return bootstrap.mean([house for house, _ in pairs], [asked["right"][method] for _, asked in pairs])
-
-
-def _by_template(pairs: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[tuple[str, list[bool]]]:
-    groups: dict[str, list[bool]] = {}
-    for _, asked in pairs:
-        groups.setdefault(asked["question_id"].split(":")[1], []).append(asked["right"]["placecell"])
-    yield from groups.items()
-
-
-def _active_figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Right answers and steps of the agent that stops when it is sure."""
-    found = [
-        (row["house"], asked["active"], row["result"]["num_steps"][0])
-        for row in rows
-        for asked in row["result"]["questions"]
-        if "active" in asked and asked["is_answerable"]
-    ]
-    houses = [house for house, _, _ in found]
-    return {
-        "right": bootstrap.mean(houses, [active["right"] for _, active, _ in found]),
-        "steps_share": bootstrap.mean(houses, [min(active["step"] / max(n, 1), 1.0) for _, active, n in found]),
-        "early": round(float(np.mean([active["step"] < n for _, active, n in found])), 4),
-    }
-
-
-def summary(result: Mapping[str, Any]) -> str:
-    """The result as a table for people."""
-    houses, settings = result["houses"], result["settings"]
-    lines = [
-        f"{result['num_questions']} questions in {len(houses)} houses ({houses[0]} to {houses[-1]}), seed "
-        f"{settings['seed']}, detector {settings['detector']}; right answers in %, 95 % intervals over houses",
-        f"{'category':28}{'n':>5}{'placecell':>22}{'blind':>22}{str(settings['frames']) + ' frames':>22}",
-    ]
-    shown = partial(bootstrap.shown, scale=100, digits=1)
-    for name, row in result["categories"].items():
-        figures = "".join(f"{shown(row[method]):>22}" for method in ("placecell", "blind", "frames"))
-        lines.append(f"{name:28}{row['num_questions']:>5}{figures}")
-    figures = "".join(f"{shown(result['methods'][method]):>22}" for method in ("placecell", "blind", "frames"))
-    lines.append(f"{'all':28}{result['num_answerable']:>5}{figures}")
-    if "refusal" in result:
-        refusal = result["refusal"]
-        lines.append(
-            f"unanswerable: {refusal['num_unanswerable']}, refused {shown(refusal['refused'])} %; AUROC of the chance "
-            f"{bootstrap.shown(refusal['auroc'])}"
-        )
-    active = result["active"]
-    lines.append(
-        f"stopping when sure: {shown(active['right'])} % right after {shown(active['steps_share'])} % of the steps"
-    )
-    lines.append(
-        f"at most {result['pictures']['most']} pictures an answer (mean {result['pictures']['mean']}); "
-        f"{result['ms_per_answer']} ms an answer; {result['steps'][0]} steps to explore, {result['steps'][1]} later"
-    )
-    lines.append(f"privileged: {', '.join(result['privileged']) or 'nothing'}; the pose is exact, as with Habitat's "
-                 "GPS and compass")  # fmt: skip
-    lines += [f"{'met' if is_met else 'MISSED'}: {mark}" for mark, is_met in result["marks"].items()]
-    return "\n".join(lines)

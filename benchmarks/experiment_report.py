@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 
 from placecell.benchmarks import bootstrap
 from placecell.benchmarks.episodes import EPISODES, read_episodes
+from placecell.benchmarks.eqa_report import answer_cards, eqa_sections
 from placecell.benchmarks.house_goals import KINDS
+from placecell.benchmarks.page_parts import STYLE, escaped, html_table, jpeg_url
 from placecell.benchmarks.plots import COLOURS, bars, lines
 
 __all__ = ["render_report", "write_report"]
@@ -37,31 +36,38 @@ def render_report(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]] =
     """The page as one text.
 
     Args:
-        result: What `explore`, `navigate` or `lifetime` gave.
+        result: What `explore`, `navigate`, `lifetime` or `eqa` gave.
         rows: The lines of the episodes, for the pictures; without them there are none.
     """
     kind = str(result["experiment"])
-    title, lead, sections = {"explore": _explore, "navigate": _navigate, "lifetime": _lifetime}[kind](result)
-    if rows:
+    title, lead, sections = {
+        "explore": _explore,
+        "navigate": _navigate,
+        "lifetime": _lifetime,
+        "eqa": _eqa,
+    }[kind](result)
+    if kind == "eqa":
+        sections.insert(1, ("Some answers and what they stand on", answer_cards(rows)))
+    elif rows:
         sections.append(("Where they went", _ways(rows)))
         if kind == "navigate":
             sections.append(("Every goal", _goals(rows)))
     marks = "".join(
         f'<div><b class="{"ok" if is_met else "bad"}">{"met" if is_met else "missed"}</b>'
-        f"<span>{_text(mark)}</span></div>"
+        f"<span>{escaped(mark)}</span></div>"
         for mark, is_met in result["marks"].items()
     )
     shown = [(name, content) for name, content in sections if content]
-    body = "".join(f"<section><h2>{_text(name)}</h2>{content}</section>" for name, content in shown)
+    body = "".join(f"<section><h2>{escaped(name)}</h2>{content}</section>" for name, content in shown)
     privileged = "; ".join(f"{name}: {', '.join(what)}" for name, what in result["privileged"].items()) or "none"
     settings = ", ".join(f"{key} {value}" for key, value in result["settings"].items() if value is not None)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{_text(title)}</title><style>{_STYLE}</style></head><body>
-<header><h1>{_text(title)}</h1><p>{_text(lead)}</p></header>
+<title>{escaped(title)}</title><style>{STYLE}</style></head><body>
+<header><h1>{escaped(title)}</h1><p>{escaped(lead)}</p></header>
 <div class="figures">{marks}</div>{body}
-<footer><p>Intervals: 95 %, bootstrap over houses. Privileged: {_text(privileged)}. The pose is exact, as with Habitat's
-GPS and compass. Settings: {_text(settings)}.</p></footer></body></html>
+<footer><p>Intervals: 95 %, bootstrap over houses. Privileged: {escaped(privileged)}. The pose is exact, as with
+Habitat's GPS and compass. Settings: {escaped(settings)}.</p></footer></body></html>
 """
 
 
@@ -69,7 +75,7 @@ Page = tuple[str, str, list[tuple[str, str]]]
 
 
 def _span(houses: Sequence[int]) -> str:
-    return f"{len(houses)} houses (seeds {houses[0]} to {houses[-1]})"
+    return f"{len(houses)} houses (seeds {houses[0]} to {houses[-1]})" if len(houses) > 1 else f"house {houses[0]}"
 
 
 def _colours(names: Sequence[str]) -> dict[str, str]:
@@ -84,7 +90,7 @@ def _explore(result: Mapping[str, Any]) -> Page:
         name: [(i * row["curve"]["every"], 100 * share) for i, share in enumerate(row["curve"]["share"])]
         for name, row in planners.items()
     }
-    table = _table(
+    table = html_table(
         ("planner", f"steps to {settings['share']:.0%}", "got there", "floor seen, %", "ms a step"),
         [
             (
@@ -97,7 +103,7 @@ def _explore(result: Mapping[str, Any]) -> Page:
             for name, row in planners.items()
         ],
     )
-    ratios = _table(
+    ratios = html_table(
         ("steps of ours over those of", "ratio"),
         [(name, bootstrap.shown(ratio)) for name, ratio in result["ratios"].items()],
     )
@@ -118,7 +124,7 @@ def _navigate(result: Mapping[str, Any]) -> Page:
         f'<div class="two"><div><h3>Success, %</h3>{bars(kinds, series("success"), 1.0, 100, "", colours)}</div>'
         f"<div><h3>SPL</h3>{bars(kinds, series('spl'), 1.0, 1.0, '', colours)}</div></div>"
     )
-    table = _table(
+    table = html_table(
         ("planner", "goals", "n", "success, %", "SPL", "at a view point, %", "SPL there", "actions", "ms a step"),
         [
             (
@@ -137,7 +143,7 @@ def _navigate(result: Mapping[str, Any]) -> Page:
             if kind in row
         ],
     )
-    gains = _table(
+    gains = html_table(
         ("ours over", "success, points", "SPL, points", "at a view point, points"),
         [
             (name, *(bootstrap.shown(gain[key], 100, 1) for key in ("success", "spl", "at_view_point")))
@@ -159,7 +165,7 @@ def _navigate(result: Mapping[str, Any]) -> Page:
             for name, row in absent
         ]
         head = ("planner", "n", "refused, %", "actions", "it said that it covered, %", "floor truly seen, %")
-        sections.append(("Goals that do not exist", _table(head, rows)))
+        sections.append(("Goals that do not exist", html_table(head, rows)))
     lead = f"{result['num_goals']} goals, sequences: {result['num_sequences']}, {_span(result['houses'])}."
     return "Many goals in one house", lead, sections
 
@@ -179,7 +185,7 @@ def _lifetime(result: Mapping[str, Any]) -> Page:
     memory = lines(
         {"memory": [(part["step"], part["bytes"] / 1e6) for part in parts]}, "actions", "megabytes", 1.1 * cap, cap
     )
-    table = _table(
+    table = html_table(
         ("actions", "mean ms a step", "p95 ms", "processor ms", "memory, MB", "records", "process, MB"),
         [
             (
@@ -202,6 +208,12 @@ def _lifetime(result: Mapping[str, Any]) -> Page:
     return "A long life in one house", lead, [("Cost over time", plots), ("Figures", table)]
 
 
+def _eqa(result: Mapping[str, Any]) -> Page:
+    refused = result["num_questions"] - result["num_answerable"]
+    lead = f"{result['num_questions']} questions, {refused} of them without an answer, in {_span(result['houses'])}."
+    return "Questions about houses", lead, eqa_sections(result)
+
+
 # --- pictures --------------------------------------------------------------------------------------------------------
 
 
@@ -212,7 +224,7 @@ def _ways(rows: Sequence[Mapping[str, Any]], num_houses: int = 2) -> str:
     pictures = []
     for house_seed in list(dict.fromkeys(row["house"] for row in rows))[:num_houses]:
         picture, to_pixel = House.generate(house_seed).topdown(0.025)
-        plan = _jpeg(picture)
+        plan = jpeg_url(picture)
         shown = []
         for row in rows:
             if row["house"] == house_seed and row["number"] == 0:
@@ -244,7 +256,7 @@ def _way_figure(
         words = f"{result['share']:.1%} after {result['num_steps']} actions"
     return (
         f'<figure><svg viewBox="0 0 {width} {height}"><image href="{plan}" width="{width}" height="{height}"/>'
-        f'<g class="way">{"".join(pieces)}</g></svg><figcaption><b>{_text(row["planner"])}</b> {words}</figcaption>'
+        f'<g class="way">{"".join(pieces)}</g></svg><figcaption><b>{escaped(row["planner"])}</b> {words}</figcaption>'
         "</figure>"
     )
 
@@ -272,48 +284,4 @@ def _goals(rows: Sequence[Mapping[str, Any]], limit: int = 200) -> str:
         return "<p>ours did not play.</p>"
     more = f'<p class="small">The first {limit} of {len(found)}.</p>' if len(found) > limit else ""
     head = ("house", "kind", "goal", "found", "SPL", "left, m", "actions", "its last word")
-    return f"<details><summary>{len(found)} goals, failures first</summary>{_table(head, table)}{more}</details>"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return ""
-    top = "".join(f"<th>{_text(name)}</th>" for name in head)
-    body = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _jpeg(rgb: np.ndarray) -> str:
-    data = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode()
-
-
-def _text(value: str) -> str:
-    return html.escape(value)
-
-
-_STYLE = """
-:root{--ink:#1c2333;--dim:#687086;--line:#e3e6ee;--paper:#fff;--ground:#f5f6fa}
-*{box-sizing:border-box}body{margin:0 auto;max-width:1240px;padding:28px;background:var(--ground);color:var(--ink);
-font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
-h1{margin:0 0 4px;font-size:28px}h2{font-size:17px;margin:0 0 12px}h3{font-size:14px;margin:4px 0 6px;font-weight:600}
-header p{margin:0 0 20px;color:var(--dim)}
-section{margin-bottom:18px;background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:14px 18px}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:12px;margin-bottom:18px}
-.figures div{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:12px 16px}
-.figures b{display:block;font-size:19px}.figures span{color:var(--dim);font-size:12.5px}
-.ok{color:#23823b}.bad{color:#c8322f}.two{display:grid;grid-template-columns:1fr 1fr;gap:22px}
-svg{width:100%;height:auto;display:block}.plot{max-width:760px}.grid{stroke:#e3e6ee}
-.whisker{stroke:#1c2333;stroke-width:1.4}
-.level{stroke:#c8322f;stroke-dasharray:5 4}.name{font-size:12px;fill:#4c5468}.tick{font-size:10.5px;fill:#687086}
-.value{font-size:10.5px;text-anchor:middle;fill:#1c2333}.legend{margin:2px 0 0;font-size:12.5px;color:var(--dim)}
-.legend span{margin-right:16px}.legend i{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:6px}
-table{border-collapse:collapse;width:100%;font-size:13.5px;margin:4px 0 10px}th{text-align:left;color:var(--dim);
-font-weight:600;border-bottom:1px solid var(--line);padding:4px 10px 4px 0}td{border-bottom:1px solid #f0f2f7;
-padding:3px 10px 3px 0;font-variant-numeric:tabular-nums}
-.ways{display:grid;grid-template-columns:repeat(auto-fill,minmax(260px,1fr));gap:14px}figure{margin:0}
-figcaption{font-size:12.5px;color:var(--dim);margin-top:3px}
-.way polyline{fill:none;stroke-width:4;stroke-linejoin:round;opacity:.9}.way circle{stroke:#fff;stroke-width:2}
-.small,footer{color:var(--dim);font-size:12.5px}summary{cursor:pointer}
-@media(max-width:900px){.two{grid-template-columns:1fr}}
-"""
+    return f"<details><summary>{len(found)} goals, failures first</summary>{html_table(head, table)}{more}</details>"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from placecell.options import build_parser
 
 if TYPE_CHECKING:
+    from placecell.agents.chat_client import ChatClient
     from placecell.agents.reader import Answer
     from placecell.memory.memory import Memory
 
@@ -303,6 +304,23 @@ def _navigate(arguments: argparse.Namespace) -> int:
 
 
 def _eqa(arguments: argparse.Namespace) -> int:
+    from placecell.benchmarks import openeqa_judge
+
+    if (arguments.open_eqa is None) != (arguments.predictions is None):
+        _usage("eqa", "--open-eqa FILE (the questions) and --predictions FILE (the answers) go together")
+    if arguments.partial and arguments.open_eqa is None:
+        _usage("eqa", "--partial goes with --open-eqa and --predictions")
+    judge = _judge(arguments)
+    if arguments.open_eqa is not None:
+        scored = openeqa_judge.score_file(
+            arguments.open_eqa, arguments.predictions, judge, is_partial=arguments.partial, say=_say
+        )
+        if arguments.json:
+            _print_json(scored)
+        else:
+            print(openeqa_judge.summary(scored))
+        judged = scored["judged"]
+        return int(judged is not None and (judged["score"] is None or judged["num_not_asked"] > 0))
     from placecell.benchmarks import eqa
 
     settings = eqa.EqaSettings(
@@ -318,14 +336,24 @@ def _eqa(arguments: argparse.Namespace) -> int:
         arguments.episodes,
         resume=arguments.resume,
         workers=arguments.workers,
+        judge=judge,
         say=_say,
     )
-    (arguments.output / "result.json").write_text(json.dumps(result, indent=1) + "\n")
-    if arguments.json:
-        _print_json(result)
-    else:
-        print(eqa.summary(result))
-    return 0
+    return _finish_experiment(arguments, result, eqa.summary(result))
+
+
+def _judge(arguments: argparse.Namespace) -> ChatClient | None:
+    """The model that marks answers, if one is configured."""
+    if arguments.judge is None:
+        if arguments.judge_model is not None:
+            _usage("eqa", "--judge-model needs --judge URL")
+        return None
+    if arguments.judge_model is None:
+        _usage("eqa", "--judge needs --judge-model NAME, the model to ask that server for")
+    from placecell.agents.chat_client import ChatClient
+
+    key = os.environ.get("PLACECELL_CHAT_KEY")
+    return ChatClient(arguments.judge, arguments.judge_model, api_key=key, timeout_s=60.0)
 
 
 def _houses(arguments: argparse.Namespace) -> range:

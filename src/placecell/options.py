@@ -207,6 +207,13 @@ def _eqa(parser: argparse.ArgumentParser) -> None:
     add("--detector", choices=("regions", "masks"), default="regions", help="what finds things (masks are privileged)")
     add("--questions", type=_count, default=8, metavar="N", help="of every category (default 8)")
     add("--max-steps", type=_count, default=1200, metavar="N", help="actions per visit (default 1200)")
+    add(
+        "--judge", metavar="URL", help="let an OpenAI-compatible server mark the answers too: OpenEQA's score, 0 to 100"
+    )
+    add("--judge-model", metavar="NAME", help="the model to ask that server for")
+    add("--open-eqa", type=Path, metavar="FILE", help="instead score --predictions for OpenEQA's own question file")
+    add("--predictions", type=Path, metavar="FILE", help='a list of {"question_id", "answer"}')
+    add("--partial", action="store_true", help="let questions of --open-eqa without a prediction be")
 
 
 def _experiment(parser: argparse.ArgumentParser, output: Path, planners: str, episodes: str) -> None:
