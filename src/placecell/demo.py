@@ -141,7 +141,7 @@ def run_demo(output: Path, seed: int = DEFAULT_SEED, say: Callable[[str], None] 
             asked: list[Asked] = [(question, _ask(question, memories)) for question in questions]
             say(f"{_num_right(asked)} of {2 * len(asked)} answers right; looking for three things ...")
             finds, sensed = find_all(env, experience, sensed, np.random.default_rng([seed, 3]), say)
-            changed, change = rearranged(house, sightings, np.random.default_rng([seed, 9]))
+            changed, change = rearranged(house, live, sightings, np.random.default_rng([seed, 9]))
             say("away for an hour; one thing is moved; walking through the rooms again ...")
             back = walk_again(changed, change, env, live, detector, experience.stamp_s + AWAY_S)
             last = moved_inquiry(change)

@@ -17,13 +17,15 @@ from placecell.agents.embodied import pursue
 from placecell.agents.explorer import Explorer
 from placecell.agents.goals import Goal
 from placecell.agents.navigator import Navigator
-from placecell.agents.planner import STOP, Decision, Experience, Sensed
+from placecell.agents.planner import LEFT, STOP, Decision, Experience, Sensed
+from placecell.agents.roaming import Roamer
 from placecell.benchmarks.coverage import FloorMeter
-from placecell.benchmarks.eqa_visits import Patrol
 from placecell.benchmarks.goat import spl
 from placecell.benchmarks.house_goals import GoalSite, agent_goal, draw_goals
 from placecell.demo_questions import CLEAR_S, Sightings
 from placecell.envs.house import Change, House, HouseEnv
+from placecell.envs.walk import visible_objects
+from placecell.geometry import Camera, pose_from
 from placecell.memory.memory import Memory
 from placecell.memory.object_states import ObjectChange, Sighting
 from placecell.pathfinder import ShortestPath
@@ -38,9 +40,14 @@ ENOUGH: Final = 0.97  # share of what may be floor that was seen, by the agent's
 CHECK_EVERY: Final = 5
 MAX_GOAL: Final = 300
 MAX_AGAIN: Final = 400
+TURNS: Final = 11  # and the first look make a full one
 SUCCESS_M: Final = 1.0
 NEAR_M: Final = 0.5  # a change counts if both its ends are so near to the truth
+OPEN_PX: Final = 40  # of a picture of `SIDE_PX`: a thing that is to be noticed shows so large
+EYE_M: Final = 0.88
 _NEVER: Final = 10**9
+_HEADINGS: Final = 8
+_SMALL: Final = Camera(128, 128)
 Point = tuple[float, float]  # x and z, metres
 
 
@@ -164,9 +171,9 @@ def find_all(
         truth = site.house.object(wanted.object_ids[0])
         find = Find(
             goal,
-            f"{truth.colour} {truth.category} in the {truth.room_type}"
+            f"the {truth.colour} {truth.category} in the {truth.room_type}"
             if wanted.kind != "category"
-            else f"{len(wanted.object_ids)} in this house",
+            else f"there are {len(wanted.object_ids)} in this house",
             _floor(pursuit.way_m),
             shortest,
             shortest_m,
@@ -185,23 +192,39 @@ def find_all(
     return finds, sensed
 
 
-def rearranged(house: House, sightings: Sightings, rng: np.random.Generator) -> tuple[House, Change]:
-    """The house with one thing moved that was in clear view, has a name of its own, and can be seen where it is now.
+def rearranged(house: House, memory: Memory, sightings: Sightings, rng: np.random.Generator) -> tuple[House, Change]:
+    """The house with one thing moved that was in clear view, has a name of its own, and lies open to view.
+
+    Open to view is what shows clearly, at its old place before and at its new place after, to somebody who turns around
+    in the middle of one of the rooms of the agent's map: who comes back can notice it, if he looks and remembers.
 
     Raises:
         ValueError: If no such thing comes up.
     """
-    for _ in range(100):
+    spots = [np.asarray(room.centre_m) for room in memory.places.rooms()]
+    was_open = _open_to_view(house, spots)
+    for _ in range(60):
         changed, (change,) = house.relocate(rng, moved=1)
         thing, after = change.before, change.after
-        if thing is None or after is None or not thing.colour_asked:
+        if thing is None or after is None or not thing.colour_asked or thing.id not in was_open:
             continue
         is_clear = sightings.clear[thing.id] * sightings.frame_s >= CLEAR_S
         alike = [each for each in house.objects if (each.category, each.colour) == (thing.category, thing.colour)]
         is_elsewhere = math.dist(thing.centre_m, after.centre_m) > 1.0
-        if is_clear and len(alike) == 1 and is_elsewhere and GoalSite(_blind(changed)).is_fair(thing.id):
+        if is_clear and len(alike) == 1 and is_elsewhere and thing.id in _open_to_view(changed, spots):
             return changed, change
     raise ValueError("nothing in this house can be moved so that it could be noticed; take another seed")
+
+
+def _open_to_view(house: House, spots: Sequence[np.ndarray]) -> set[int]:
+    """Things that are clearly seen by somebody who turns around at one of these points."""
+    found: set[int] = set()
+    for spot in spots:
+        for turn in range(_HEADINGS):
+            pose = pose_from(spot + np.array([0.0, EYE_M, 0.0]), 2 * math.pi * turn / _HEADINGS)
+            ids = house.renderer.render(pose, _SMALL, 1)[2]
+            found |= visible_objects(ids, OPEN_PX * _SMALL.width // SIDE_PX).keys()
+    return found
 
 
 def walk_again(
@@ -213,7 +236,7 @@ def walk_again(
     here = env.pathfinder.snap_point(before.position_m)
     observation, info = env.reset(options={"position": here, "yaw_rad": before.yaw_rad})
     sensed = experience.observe(observation, info)
-    pursuit = pursue(env, Patrol(), experience, None, sensed, info, MAX_AGAIN)
+    pursuit = pursue(env, _Rounds(), experience, None, sensed, info, MAX_AGAIN)
     told = memory.objects.changes(start_s)
     noticed = next((each for each in told if _is_true(each, change)), None)
     others = tuple(change_words(memory, each) for each in told if each is not noticed)
@@ -266,10 +289,6 @@ def _shortest(site: GoalSite, start: np.ndarray, object_ids: Sequence[int]) -> l
     return _floor([np.asarray(point) for point in path.points]) if site.finder.find_path(path) else []
 
 
-def _blind(house: House) -> HouseEnv:
-    return HouseEnv(house, resolution=(8, 8), max_steps=_NEVER)
-
-
 def _floor(points: list[np.ndarray]) -> list[Point]:
     return [(float(point[0]), float(point[2])) for point in points]
 
@@ -285,6 +304,34 @@ class _Enough(Explorer):
         if sensed.step % CHECK_EVERY == CHECK_EVERY - 1 and self._places.seen_share() >= ENOUGH:
             return Decision(STOP, "next to nothing is missing on the map")
         return super().act(sensed)
+
+
+class _Rounds:
+    """Walks to the middle of every known room, nearest first, and turns around once there; and before it starts."""
+
+    name, is_privileged, is_forgetful = "rounds", False, False
+
+    def reset(self, goal: Goal | None, experience: Experience) -> None:
+        self._roamer = Roamer(experience)
+        self._left = [np.asarray(room.centre_m) for room in experience.memory.places.rooms()]
+        self._at: np.ndarray | None = None
+        self._turns = TURNS
+
+    def act(self, sensed: Sensed) -> Decision:
+        self._roamer.update(sensed)
+        while self._turns or self._left:
+            if self._turns:
+                self._turns -= 1
+                return Decision(LEFT, "look around")
+            if self._at is None:
+                self._at = min(self._left, key=self._roamer.metres_to)
+            action = self._roamer.go(self._at)
+            if action is not None:
+                return Decision(action, "to the next room")
+            is_there = float(np.hypot(*(self._at - sensed.position_m)[[0, 2]])) < 1.0
+            self._left = [point for point in self._left if point is not self._at]
+            self._at, self._turns = None, TURNS if is_there else 0
+        return Decision(STOP, "every room was visited")
 
 
 class _Timed(Experience):

@@ -57,6 +57,7 @@ class Map:
         things: Names and places.
         views: Snapshots.
         frontiers: Their middles.
+        floor_m2: Free floor that was seen.
     """
 
     base: UInt8[np.ndarray, "rows columns 3"]
@@ -67,6 +68,7 @@ class Map:
     things: Sequence[tuple[str, Point]] = ()
     views: Sequence[View] = ()
     frontiers: Sequence[Point] = ()
+    floor_m2: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +136,7 @@ def plain_map_of(places: Places, things: Sequence[object] = ()) -> Map:
             for each in places.frontiers()
             if each.floor == floor.number
         ],
+        floor_m2=float(floor.free.sum()) * floor.cell_m**2,
     )
 
 
@@ -193,10 +196,10 @@ def _bounds(shown: Map) -> tuple[float, float, float, float]:
     rows, columns = np.nonzero((shown.base != np.array(UNKNOWN, np.uint8)).any(axis=2))
     (x0, z0), cell = shown.origin, shown.cell_m
     return (
-        x0 + columns.min() * cell - MARGIN_M,
-        z0 + rows.min() * cell - MARGIN_M,
-        x0 + (columns.max() + 1) * cell + MARGIN_M,
-        z0 + (rows.max() + 1) * cell + MARGIN_M,
+        x0 + int(columns.min()) * cell - MARGIN_M,
+        z0 + int(rows.min()) * cell - MARGIN_M,
+        x0 + int(columns.max() + 1) * cell + MARGIN_M,
+        z0 + int(rows.max() + 1) * cell + MARGIN_M,
     )
 
 

@@ -31,7 +31,7 @@ from placecell.report import (
 
 __all__ = ["Asked", "Explored", "compose", "explored"]
 
-PARTS: Final = (0.08, 0.3, 0.6)  # of the exploration, at which the map is shown as it was
+PARTS: Final = (0.06, 0.3, 0.6)  # of the exploration, at which the map is shown as it was
 Asked = tuple[Inquiry, Sequence[tuple[str, Answer, float]]]  # a question, and per memory the answer and milliseconds
 
 
@@ -78,12 +78,12 @@ def explored(memory: Memory, walk: Exploration) -> Explored:
         [(node.start_s, node.end_s, node.count) for node in forest.level(level)] for level in range(forest.depth, 1, -1)
     ]
     return Explored(
-        drawn, _growth(memory, walk, drawn), shots, branches, levels, events_of(memory, walk.end_s),
+        drawn, _growth(memory, walk), shots, branches, levels, events_of(memory, walk.end_s),
         len(things), len(drawn.rooms), len(drawn.doors),
     )  # fmt: skip
 
 
-def _growth(memory: Memory, walk: Exploration, last: Map) -> list[Growth]:
+def _growth(memory: Memory, walk: Exploration) -> list[Growth]:
     """The map as it was earlier, folded anew from the first records."""
     places, grown = Places(), []
     records = [record for record in memory.records() if record.kind == "moment"]
@@ -95,11 +95,9 @@ def _growth(memory: Memory, walk: Exploration, last: Map) -> list[Growth]:
         before = upto
         if places.floors:
             stamp_s = records[upto - 1].stamp_s
-            grown.append(Growth(stamp_s, places.seen_share(), plain_map_of(places), walk.way[:upto]))
-    return [
-        *grown,
-        Growth(walk.end_s, memory.places.seen_share(), plain_map_of(memory.places, memory.objects.objects()), walk.way),
-    ]
+            drawn = plain_map_of(places)
+            grown.append(Growth(stamp_s, drawn, walk.way[:upto]))
+    return grown
 
 
 def compose(
@@ -137,12 +135,12 @@ def compose(
         events=[("live", known.events), ("from the video", events_of(filmed, walk.end_s))],
         questions=[_question(each, memories) for each in asked],
         figures=[
-            (f"of the floor truly seen, {walk.num_steps} actions", f"{100 * walk.seen_share:.0f} %"),
-            (f"in {known.num_rooms} rooms with {known.num_doors} doors", f"{known.num_things} things"),
-            ("per step (see, find things, write)", f"{figures['observe_ms']:.0f} ms"),
+            (f"of the floor seen, {walk.num_steps} actions", f"{100 * walk.seen_share:.0f} %"),
+            (f"things on its map, in {known.num_rooms} rooms", f"{known.num_things}"),
+            ("per step: find things, write", f"{figures['observe_ms']:.0f} ms"),
             ("per answer (median)", f"{figures['answer_ms']:.0f} ms"),
-            ("ingest of the MP4", f"{figures['times_real_time']:.0f} x real time"),
-            ("live memory after both walks", f"{figures['live_bytes'] / 1e6:.1f} MB"),
+            ("real time: ingest of the MP4", f"{figures['times_real_time']:.0f} x"),
+            ("live memory, both walks", f"{figures['live_bytes'] / 1e6:.1f} MB"),
         ],
         notes=[
             "The simulator's ground truth drew the questions, the goals and the thing that was moved, and judged; the "
@@ -182,8 +180,7 @@ def _moved(memory: Memory, back: Return, asked: Asked | None) -> MovedCard:
     arrow = [] if back.noticed is None else [back.noticed.before_m, back.noticed.after_m]
     return MovedCard(
         back.noticed is not None,
-        f"the {before.colour} {before.category} was moved {far:.1f} m, from the {before.room_type} to the "
-        f"{after.room_type}",
+        f"the {before.colour} {before.category}, {far:.1f} m, from the {before.room_type} to the {after.room_type}",
         back.words[:1].upper() + back.words[1:] if back.words else "It noticed nothing of it.",
         back.others,
         _picture(memory, back.before),

@@ -125,7 +125,11 @@ def moved_inquiry(change: Change) -> Inquiry:
     """Whether the thing that was moved has been moved."""
     thing = change.before
     assert thing is not None
-    return Inquiry(f"Has the {thing.colour} {thing.category} been moved?", "yes", lambda answer: answer.value is True)
+    return Inquiry(
+        f"{'Have' if thing.category.endswith('s') else 'Has'} the {thing.colour} {thing.category} been moved?",
+        "yes",
+        lambda answer: answer.value is True,
+    )
 
 
 def _ordered(sightings: Sightings, things: Sequence[Any]) -> tuple[Any, Any]:

@@ -68,7 +68,6 @@ class Growth:
     """The map at one moment of the exploration."""
 
     stamp_s: float
-    seen: float  # share of what may be floor, as the agent itself reckons
     drawn: Map
     way: Sequence[Point]
 
@@ -187,12 +186,16 @@ says.</p></div></section>
 
 
 def _growth(report: Report, growth: Growth) -> str:
-    layers = [Layer(growth.way, "way")]
-    return (
-        f"<figure>{draw(growth.drawn, layers, with_names=False, window=report.drawn)}<figcaption>"
-        f"{_clock(growth.stamp_s)}: {100 * growth.seen:.0f} % known, {_number(len(growth.drawn.rooms), 'room')}, "
-        f"{_number(len(growth.drawn.frontiers), 'frontier')}</figcaption></figure>"
+    drawn = growth.drawn
+    told = ", ".join(
+        (
+            f"{drawn.floor_m2:.0f} m² of floor",
+            _number(len(drawn.rooms), "room"),
+            _number(len(drawn.frontiers), "frontier"),
+        )
     )
+    picture = draw(drawn, [Layer(growth.way)], with_names=False, window=report.drawn)
+    return f"<figure>{picture}<figcaption>{_clock(growth.stamp_s)}: {told}</figcaption></figure>"
 
 
 def _goal(report: Report, number: int, goal: GoalCard) -> str:
@@ -423,9 +426,9 @@ _STYLE = """
 font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 h1{margin:0 0 4px;font-size:28px}h2{font-size:17px;margin:0 0 12px}h3{font-size:16px;margin:0 0 2px;font-weight:600}
 header p{margin:0 0 20px;color:var(--dim);max-width:100ch}section{margin-bottom:22px}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(120px,1fr));gap:12px}
+.figures{display:grid;grid-template-columns:repeat(9,minmax(0,1fr));gap:12px}
 .figures div,.two>div,article,.box{background:var(--paper);border:1px solid var(--line);border-radius:10px;
-padding:14px 16px}
+padding:14px 16px}.figures div{padding:12px}
 .figures b{display:block;font-size:21px}.figures span{color:var(--dim);font-size:12.5px}
 .two{display:grid;grid-template-columns:minmax(0,9fr) minmax(0,3fr);gap:18px}.two.even{grid-template-columns:1fr 1fr}
 svg{width:100%;height:auto;display:block}.map{border-radius:6px}
@@ -474,5 +477,6 @@ font-style:normal;font-size:12.5px;margin-right:8px}.truth{margin:0 0 10px;color
 h2 em,h3 em,p em{margin-left:10px}
 figure{margin:0 0 8px}figure img{width:100%;border-radius:6px;display:block}
 figcaption{font-size:12px;color:var(--dim)}footer{color:var(--dim);font-size:13px}footer ul{padding-left:18px}
-@media(max-width:900px){.two,.two.even,.three,.moved,.questions,.cards,.tree,.tree li{grid-template-columns:1fr}}
+@media(max-width:900px){.figures{grid-template-columns:repeat(3,1fr)}
+.two,.two.even,.three,.moved,.questions,.cards,.tree,.tree li{grid-template-columns:1fr}}
 """
