@@ -85,8 +85,8 @@ dryer: dry wet clothes
 clothes rack, drying rack: dry wet clothes; hang the laundry
 ironing board, iron: iron a shirt; press clothes; smooth wrinkles
 vacuum cleaner, vacuum, broom, mop: clean the floor; sweep up dust
-trash can, bin, dustbin, garbage can, rubbish bin, wastebasket: throw away garbage; get rid of waste; dispose of
-  paper and peels
+trash can, bin, dustbin, garbage can, rubbish bin, wastebasket: throw away garbage; throw away rubbish; throw
+  out trash; get rid of waste; dispose of paper and peels
 tv, television, tv set, monitor: watch a movie; watch tv; watch the news; watch a show; entertainment; play video
   games; see the evening news
 laptop, computer, tablet: write an email; work; use the internet; write code; type a text; look something up; watch a

@@ -19,6 +19,7 @@ from placecell.memory.calibration import CERTAIN
 from placecell.memory.channels import Channel
 from placecell.memory.queries import Query, content_words, singular
 from placecell.memory.records import RecordId
+from placecell.perception.vocabulary import ROOM_WORDS
 
 if TYPE_CHECKING:
     from placecell.memory.space_cells import Cell, Leaf
@@ -40,6 +41,12 @@ ROOM_WEIGHT: Final = 0.15  # what a fitting room adds to a thing in it
 NAMED: Final = 4  # things that an explanation names, and that pictures are searched for
 NEAR_BEST: Final = 0.6  # share of the best weight below which a thing is not worth looking for
 
+_ROOMS: Final = frozenset(word for words in ROOM_WORDS.values() for word in words) | {
+    "balcony",
+    "garage",
+    "garden",
+    "terrace",
+}
 _PLACES = re.compile(r"\b(?:rooms?|places?|floors?|house|home|flat|apartment|building|layout|where)\b")
 
 
@@ -112,10 +119,10 @@ def needs_of(text: str, space: SpaceTree | None, affordances: Affordances, names
         text: The question.
         space: Whose things and rooms may serve it.
         affordances: What things are good for.
-        names: Further names of things to choose from.
+        names: Further names of things to choose from; those of rooms are left out, since no single view is one.
     """
     rooms: set[str] = set()
-    things = set(names)
+    things = {name for name in names if name not in _ROOMS}
     if space is not None and space.root is not None:
         rooms = {room_name(name) for cell in space.rooms() for name in cell.region} - {""}
         things |= set(space.root.labels)

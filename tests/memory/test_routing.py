@@ -51,6 +51,20 @@ def test_a_use_leads_to_what_serves_it(text: str, thing: str) -> None:
     assert [leaf.labels for leaf, _ in found[:3]] == [(thing,)] * 3
 
 
+@pytest.mark.parametrize("text", ["throw away rubbish", "throw away my garbage", "get rid of waste", "throw out trash"])
+def test_rubbish_goes_into_the_bin_and_not_with_the_ball(text: str) -> None:
+    assert next(iter(Affordances().expand(text, ["ball", "fridge", "trash can", "wardrobe"]))) == "trash can"
+
+
+def test_no_picture_is_looked_for_as_if_a_room_were_a_thing() -> None:
+    uses = Affordances()
+    tree = home()
+    tree.upsert("washing machine", (40.0, 0.5, 0.0), labels=("washing machine",), region=("laundry room",))
+    needs = needs_of("somewhere to wash clothes", tree, uses, uses.names)
+    assert needs.best[0] == "washing machine" and "laundry room" in needs.rooms
+    assert not {"laundry room", "bathroom", "garage"} & set(needs.things)
+
+
 def test_a_beam_for_a_use_of_full_width_is_a_scan_and_a_narrow_one_loses_nothing_of_the_best() -> None:
     tree = home(copies=20)
     needs = needs_of("somewhere to sit and watch tv", tree, Affordances())
