@@ -1,34 +1,26 @@
 """Answers from the scene: the objects of the memory, where they stand, what became of them, and the rooms around them.
 
-One function per form of question (see `placecell.agents.scene_forms`). Each gives the answer, the chance that it is
-right, and at most four pictures that show what it speaks of; it declines where the scene holds no such thing.
+What is asked of things themselves stands in `placecell.agents.scene_things`; here are changes, rooms and uses, and the
+choice of the function that answers a form of question (see `placecell.agents.scene_forms`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from placecell.agents.answer import Answer, no_match
-from placecell.agents.choices import clean_choice, is_none, number_in, pick, yes_no
-from placecell.agents.goals import Mention, parse_mention
+from placecell.agents.answer import Answer
+from placecell.agents.choices import clean_choice
+from placecell.agents.goals import Mention
 from placecell.agents.purposes import things_for, things_that_are
-from placecell.agents.scene import CARRIERS, Match, Scene, gap_m, rests_on
-from placecell.agents.scene_forms import SceneQuestion
-from placecell.agents.vocabulary import COLOURS, ROOMS
-from placecell.memory.object_states import SceneObject
+from placecell.agents.scene import Match
+from placecell.agents.scene_things import ROOM_OF, SURE, ThingReader
 
 __all__ = ["SceneReader"]
 
-_SURE: Final = 0.2  # a thing that fits a phrase worse is not there
-_NEXT_M: Final = 0.9
-_COLOUR_OF: Final = {name: group[0] for group in COLOURS for name in group}
-_ROOM_OF: Final = {name: group[0] for group in ROOMS for name in group}
 
-
-class SceneReader:
+class SceneReader(ThingReader):
     """Answers questions about one reading of a scene.
 
     Args:
@@ -37,10 +29,6 @@ class SceneReader:
         text: The question as it was asked.
         options: Choices as they were given; empty for a free answer.
     """
-
-    def __init__(self, scene: Scene, question: SceneQuestion, text: str, options: Sequence[str] = ()) -> None:
-        self._scene, self._question, self._text, self._options = scene, question, text, tuple(options)
-        self._mentions = tuple(parse_mention(clean_choice(option)) for option in options)
 
     def answer(self) -> Answer | None:
         """The answer, or None where the scene cannot tell: words that mean nothing to it, or no map of rooms."""
@@ -52,300 +40,6 @@ class SceneReader:
         if answer is None or not self._options or answer.choice_index is not None:
             return answer
         return self._chosen(answer)
-
-    # --- parts that several answers share ----------------------------------------------------------------------------
-
-    def _kind(self) -> str:
-        return self._question.kind
-
-    def _say(
-        self, text: str, value: Any, chance: float, things: Sequence[SceneObject] = (), notes: tuple[str, ...] = ()
-    ) -> Answer:
-        evidence = self._scene.pictures(things, min(max(chance, 0.0), 1.0))
-        return Answer(text, self._kind(), value, min(max(chance, 0.0), 1.0), evidence, notes=notes)
-
-    def _refuse(self, phrase: str, best: float) -> Answer:
-        return no_match(self._kind(), phrase, min(best, 1.0))
-
-    def _yes_no(self, is_so: bool, chance: float, things: Sequence[SceneObject] = (), why: str = "") -> Answer:
-        """Yes or no, the other way round where the question is negated."""
-        value = is_so != self._question.negated
-        return self._say(f"{'yes' if value else 'no'}{', ' + why if why else ''}", value, chance, things)
-
-    def _chosen(self, answer: Answer) -> Answer:
-        """The choice that says what the open answer says."""
-        if answer.is_refusal:
-            nones = [i for i, option in enumerate(self._options) if is_none(clean_choice(option))]
-            return replace(answer, choice_index=nones[0]) if nones else answer
-        scores = []
-        for option, mention in zip(self._options, self._mentions, strict=True):
-            plain = clean_choice(option)
-            if isinstance(answer.value, bool):
-                scores.append(float(yes_no(plain) == answer.value))
-            elif self._kind() == "how_many":
-                number = number_in(plain)
-                scores.append(0.0 if number is None else math.exp(-abs(number - int(answer.value))))
-            else:
-                said = str(answer.value["room"] if isinstance(answer.value, dict) else answer.value)
-                names = {_COLOUR_OF.get(plain, plain), _ROOM_OF.get(plain, plain), *mention.names}
-                scores.append(float(said in names))
-        index, shares = pick(scores)
-        if index is None:
-            return replace(answer, choice_scores=shares)
-        return replace(answer, text=self._options[index], choice_index=index, choice_scores=shares)
-
-    def _choose(self, scores: Sequence[float], things: Sequence[SceneObject | None]) -> Answer:
-        """The choice with the best score."""
-        index, shares = pick(scores)
-        if index is None or scores[index] < 0.02:
-            return self._refuse(", ".join(self._options), max(scores, default=0.0))
-        shown = [thing for thing in (things[index],) if thing is not None]
-        answer = self._say(self._options[index], clean_choice(self._options[index]), shares[index], shown)
-        return replace(answer, choice_index=index, choice_scores=shares)
-
-    def _one(self, mention: Mention, with_gone: bool = False) -> Match | None:
-        """What a phrase means, if anything fits well enough."""
-        room = self._question.room if mention is self._question.thing else None
-        return self._scene.best(mention, room, with_gone)
-
-    def _missing(self, *pairs: tuple[Mention, Match | None]) -> Answer | None:
-        """A refusal if one of the things is not there."""
-        worst = min(pairs, key=lambda pair: pair[1].chance if pair[1] else 0.0)
-        chance = worst[1].chance if worst[1] else 0.0
-        return self._refuse(_phrase(worst[0]), chance) if chance < _SURE else None
-
-    # --- one thing ---------------------------------------------------------------------------------------------------
-
-    def where(self) -> Answer | None:
-        """Room, neighbours and position."""
-        mention = self._question.thing
-        found = self._one(mention)
-        if (refusal := self._missing((mention, found))) or found is None:
-            return refusal
-        thing, room = found.thing, self._scene.room_of(found.thing)
-        if room is None and self._kind() == "room":
-            return None
-        carrier = self._scene.carrier_of(thing)
-        near = [self._scene.name_of(carrier[0])] if carrier else []
-        position = [round(x, 2) for x in thing.position_m]
-        value = {"room": room.name if room else None, "position_m": position, "near": near, "time_s": thing.last_s}
-        parts = [f"in the {room.name}"] if room else []
-        parts += [f"on the {near[0]}"] if near else []
-        parts.append("at ({:.1f}, {:.1f}, {:.1f}) m".format(*position))
-        if thing.state == "unsure":
-            parts.append("though it was not seen there lately")
-        chance = found.chance * (self._scene.room_chance(room) if room else 1.0)
-        return self._say(", ".join(parts), value if self._kind() == "where" else value["room"], chance, [thing])
-
-    def colour(self) -> Answer | None:
-        """The colour of what the phrase means."""
-        mention = self._question.thing
-        found = self._one(mention)
-        if (refusal := self._missing((mention, found))) or found is None:
-            return refusal
-        shares = self._scene.colours(found.thing, mention.names)
-        if not shares:
-            return None
-        among = [name for name in self._question.words.split("|") if name in shares] or [
-            _COLOUR_OF[clean_choice(o)] for o in self._options if clean_choice(o) in _COLOUR_OF
-        ]
-        total = sum(shares[name] for name in among) if among else 1.0
-        name = max(among or shares, key=lambda key: shares[key])
-        return self._say(name, name, found.chance * shares[name] / max(total, 1e-9), [found.thing])
-
-    def is_colour(self) -> Answer | None:
-        """Whether what the phrase means is of a colour."""
-        mention, colour = self._question.thing, self._question.words
-        found = self._one(mention)
-        if (refusal := self._missing((mention, found))) or found is None:
-            return refusal
-        shares = self._scene.colours(found.thing, mention.names)
-        if not shares:
-            return None
-        share = shares.get(colour, 0.0)
-        best = max(shares, key=lambda key: shares[key])
-        is_so = share >= 0.5 or best == colour
-        return self._yes_no(is_so, found.chance * (share if is_so else 1.0 - share), [found.thing], f"it is {best}")
-
-    def how_many(self) -> Answer | None:
-        """How many things a phrase fits."""
-        mention, room = self._question.thing, self._question.room
-        found = self._scene.all_of(mention, room)
-        if not found:
-            best = self._scene.best(mention, room)
-            return self._refuse(_phrase(mention), best.chance if best else 0.0)
-        chance = math.prod(match.chance for match in found)
-        where = f" in the {room}" if room else ""
-        return self._say(f"{len(found)}{where}", len(found), chance, [match.thing for match in found])
-
-    def is_there(self) -> Answer | None:
-        """Whether a phrase fits anything, in a room where one is named."""
-        mention, room = self._question.thing, self._question.room
-        found = self._scene.best(mention, room)
-        if found is None or found.chance < _SURE:
-            chance = found.chance if found else 0.0
-            return self._yes_no(False, 1.0 - chance, [], f"none was seen{f' in the {room}' if room else ''}")
-        place = self._scene.room_of(found.thing)
-        return self._yes_no(True, found.chance, [found.thing], f"in the {place.name}" if place else "")
-
-    def is_in(self) -> Answer | None:
-        """Whether a certain thing is in a room."""
-        mention, room = self._question.thing, self._question.room
-        found = self._scene.best(mention)
-        if (refusal := self._missing((mention, found))) or found is None or room is None:
-            return refusal
-        here = self._scene.best(mention, room)
-        share = here.chance / found.chance if here else 0.0
-        return self._yes_no(share >= 0.5, found.chance * max(share, 1 - share), [(here or found).thing])
-
-    # --- two things --------------------------------------------------------------------------------------------------
-
-    def is_next_to(self) -> Answer | None:
-        """Whether two things stand side by side."""
-        mention, other = self._question.thing, self._question.other[0]
-        pairs = [
-            (a.chance * b.chance, gap_m(a.thing, b.thing), a, b)
-            for a in self._scene.find(mention)[:6]
-            for b in self._scene.find(other)[:6]
-            if a.thing is not b.thing
-        ]
-        first, second = self._one(mention), self._one(other)
-        if refusal := self._missing((mention, first), (other, second)):
-            return refusal
-        if not pairs:
-            return None
-        best = max(chance for chance, *_ in pairs)
-        likely = [pair for pair in pairs if pair[0] >= 0.6 * best]
-        chance, gap, a, b = min(likely, key=lambda pair: pair[1])
-        sure = 1.0 / (1.0 + math.exp(-abs(gap - _NEXT_M) / 0.2))
-        return self._yes_no(gap <= _NEXT_M, chance * sure, [a.thing, b.thing], f"{gap:.1f} m apart")
-
-    def next_to(self) -> Answer | None:
-        """What stands beside a thing."""
-        anchor = self._one(self._question.other[0])
-        if (refusal := self._missing((self._question.other[0], anchor))) or anchor is None:
-            return refusal
-        if self._options:
-            found = [self._near_best(mention, anchor.thing) for mention in self._mentions]
-            return self._choose(
-                [match.chance if match else 0.0 for match in found], [match.thing if match else None for match in found]
-            )
-        near = sorted(
-            (gap_m(thing, anchor.thing), thing.object_id, thing)
-            for thing in self._scene.things
-            if thing is not anchor.thing and thing.state != "gone"
-        )
-        beside = [thing for gap, _, thing in near if gap <= _NEXT_M][:3]
-        if not beside:
-            return self._say("nothing", "nothing", anchor.chance * 0.5, [anchor.thing])
-        names = [self._scene.name_of(thing) for thing in beside]
-        return self._say("the " + ", the ".join(names), names[0], anchor.chance * 0.7, [anchor.thing, *beside])
-
-    def _near_best(self, mention: Mention, anchor: SceneObject) -> Match | None:
-        fits = [
-            Match(match.thing, match.chance / (1.0 + math.exp((gap_m(match.thing, anchor) - _NEXT_M) / 0.2)))
-            for match in self._scene.find(mention)
-            if match.thing is not anchor
-        ]
-        return max(fits, key=lambda match: match.chance, default=None)
-
-    def closer(self) -> Answer | None:
-        """Which of two things (or of the choices) is nearer to a third."""
-        anchor = self._one(self._question.thing)
-        mentions = self._question.other or self._mentions
-        found = [self._one(mention) for mention in mentions]
-        pairs = [(self._question.thing, anchor), *zip(mentions, found, strict=True)]
-        if not mentions or (refusal := self._missing(*pairs)):
-            return refusal if mentions else None
-        assert anchor is not None
-        gaps = [_apart_m(match.thing, anchor.thing) if match else math.inf for match in found]
-        order = sorted(range(len(gaps)), key=lambda i: gaps[i], reverse=self._question.negated)
-        index = order[0]
-        ratio = abs(gaps[order[0]] - gaps[order[1]]) / max(*gaps, 1e-6) if len(gaps) > 1 else 1.0
-        chance = math.prod(match.chance for _, match in pairs if match) * (0.5 + 0.5 * min(1.0, 2 * ratio))
-        things = [match.thing for match in (anchor, found[index]) if match]
-        answer = self._say(f"the {_phrase(mentions[index])}", _phrase(mentions[index]), chance, things)
-        if not self._options:
-            return answer
-        phrases = [_phrase(mention) for mention in self._mentions]
-        chosen = phrases.index(_phrase(mentions[index])) if _phrase(mentions[index]) in phrases else None
-        return replace(answer, text=self._options[chosen], choice_index=chosen) if chosen is not None else answer
-
-    # --- on top ------------------------------------------------------------------------------------------------------
-
-    def anything_on(self) -> Answer | None:
-        """Whether something stands on a thing."""
-        mention = self._question.other[0]
-        carrier = self._one(mention)
-        if (refusal := self._missing((mention, carrier))) or carrier is None:
-            return refusal
-        held = self._scene.on(carrier.thing)
-        chance = held[0].chance if held else 0.0
-        is_so = chance >= 0.5
-        names = ", ".join(self._scene.name_of(match.thing) for match in held[:3]) if is_so else "nothing"
-        things = [carrier.thing, *(match.thing for match in held[:3] if is_so)]
-        return self._yes_no(is_so, carrier.chance * max(chance, 1 - chance), things, names)
-
-    def what_on(self) -> Answer | None:
-        """What stands on a thing."""
-        mention = self._question.other[0]
-        carriers = [match for match in self._scene.find(mention) if match.chance >= _SURE]
-        if not carriers:
-            best = self._scene.best(mention)
-            return self._refuse(_phrase(mention), best.chance if best else 0.0)
-        held = {match.thing.object_id: match.chance for carrier in carriers for match in self._scene.on(carrier.thing)}
-        if self._options:
-            scores, things = [], []
-            for option in self._mentions:
-                fits = [
-                    (match.chance * (0.05 + held.get(match.thing.object_id, 0.0)), match.thing)
-                    for match in self._scene.find(option)
-                ]
-                best_fit = max(fits, key=lambda pair: pair[0], default=(0.0, None))
-                scores.append(best_fit[0])
-                things.append(best_fit[1])
-            return self._choose(scores, things)
-        found = [match for carrier in carriers[:1] for match in self._scene.on(carrier.thing) if match.chance >= 0.5]
-        if not found:
-            return self._say("nothing", "nothing", carriers[0].chance * 0.5, [carriers[0].thing])
-        names = list(dict.fromkeys(self._scene.name_of(match.thing) for match in found))
-        shown = [carriers[0].thing, *(match.thing for match in found)]
-        return self._say("the " + ", the ".join(names), names[0], carriers[0].chance * found[0].chance, shown)
-
-    def on_what(self) -> Answer | None:
-        """What a thing stands on."""
-        mention = self._question.thing
-        found = [match for match in self._scene.find(mention) if match.chance >= _SURE]
-        if not found:
-            best = self._scene.best(mention)
-            return self._refuse(_phrase(mention), best.chance if best else 0.0)
-        match = found[0]
-        carrier = self._scene.carrier_of(match.thing)
-        if carrier is None:
-            return self._say("the floor", "floor", match.chance * 0.5, [match.thing])
-        name = max(CARRIERS, key=lambda name: self._scene.chance(carrier[0], (name,)))
-        if self._scene.chance(carrier[0], (name,)) < 0.1:
-            name = self._scene.name_of(carrier[0])
-        sure = self._scene.chance(carrier[0], (name,)) * carrier[1]
-        return self._say(f"the {name}", name, match.chance * sure, [match.thing, carrier[0]])
-
-    def is_on(self) -> Answer | None:
-        """Whether one thing stands on another."""
-        mention, other = self._question.thing, self._question.other[0]
-        first, second = self._one(mention), self._one(other)
-        if (refusal := self._missing((mention, first), (other, second))) or first is None or second is None:
-            return refusal
-        best = 0.0
-        things = [first.thing, second.thing]
-        for a in (match for match in self._scene.find(mention) if match.chance >= 0.6 * first.chance):
-            for b in (match for match in self._scene.find(other) if match.chance >= 0.6 * second.chance):
-                fit = rests_on(a.thing, b.thing)
-                carrier = self._scene.carrier_of(a.thing)
-                if carrier is not None and carrier[0] is not b.thing:
-                    fit *= 0.5  # something else carries it better
-                if fit > best:
-                    best, things = fit, [a.thing, b.thing]
-        return self._yes_no(best >= 0.3, first.chance * second.chance * max(best, 1 - best), things)
 
     # --- change ------------------------------------------------------------------------------------------------------
 
@@ -372,8 +66,8 @@ class SceneReader:
         """Whether a thing is elsewhere than it was."""
         fates, found = self._fates()
         best = max(fates.values())
-        if best < _SURE:
-            return self._refuse(_phrase(self._question.thing), best)
+        if best < SURE:
+            return self._refuse(self._question.thing.phrase, best)
         is_so = fates["moved"] >= 0.7 * max(fates["here"], fates["gone"], fates["new"])
         things = [match.thing for match in found[:2]]
         rival = max(fates["here"], 1e-6) if is_so else fates["moved"]
@@ -384,8 +78,8 @@ class SceneReader:
         """Whether a thing is no longer there."""
         fates, found = self._fates()
         best = max(fates.values())
-        if best < _SURE:
-            return self._refuse(_phrase(self._question.thing), best)
+        if best < SURE:
+            return self._refuse(self._question.thing.phrase, best)
         there = max(fates["here"], fates["moved"], fates["new"])
         is_so = fates["gone"] > there
         chance = best * max(fates["gone"], there) / max(fates["gone"] + there, 1e-9)
@@ -395,8 +89,8 @@ class SceneReader:
         """Where a thing was before it was moved or taken away."""
         fates, found = self._fates()
         best = max(fates.values())
-        if best < _SURE:
-            return self._refuse(_phrase(self._question.thing), best)
+        if best < SURE:
+            return self._refuse(self._question.thing.phrase, best)
         likely = [match for match in found if match.chance >= 0.5 * best]
         past = [match for match in likely if len(match.thing.stays) > 1] or [
             match for match in likely if match.thing.state == "gone"
@@ -455,7 +149,7 @@ class SceneReader:
     def room_size(self) -> Answer | None:
         """The largest or smallest room, of all or of those named."""
         names = [name for name in self._question.words.split("|") if name]
-        names = names or [_ROOM_OF[clean_choice(o)] for o in self._options if clean_choice(o) in _ROOM_OF]
+        names = names or [ROOM_OF[clean_choice(o)] for o in self._options if clean_choice(o) in ROOM_OF]
         rooms = [room for room in self._scene.rooms if not names or room.name in names]
         if len(rooms) < max(len(names), 1):
             return self._refuse(", ".join(names) or "room", 0.2) if self._scene.rooms else None
@@ -491,7 +185,7 @@ class SceneReader:
         if not self._serving():
             return None
         score, match = self._server()
-        if match is None or score < _SURE:
+        if match is None or score < SURE:
             return self._refuse(self._question.words, score)
         room = self._scene.room_of(match.thing)
         if room is None:
@@ -506,7 +200,7 @@ class SceneReader:
         if not self._serving():
             return None
         score, match = self._server(self._question.room)
-        if match is None or score < _SURE:
+        if match is None or score < SURE:
             return self._yes_no(False, 1.0 - score, [], "nothing for it was seen")
         return self._yes_no(True, score, [match.thing], f"the {self._scene.name_of(match.thing)}")
 
@@ -533,7 +227,7 @@ class SceneReader:
             names = list(dict.fromkeys(names))
             return self._say(", ".join(names), names, 0.5) if names else self._refuse(self._question.room or "", 0.0)
         score, match = self._server(self._question.room)
-        if match is None or score < _SURE:
+        if match is None or score < SURE:
             return self._refuse(self._question.words, score)
         name = self._scene.name_of(match.thing)
         return self._say(f"the {name}", name, score, [match.thing])
@@ -566,11 +260,3 @@ _ANSWERS: Final[dict[str, Callable[[SceneReader], Answer | None]]] = {
     "which_is": SceneReader.use_for,
     "any_is": SceneReader.able,
 }
-
-
-def _phrase(mention: Mention) -> str:
-    return mention.phrase
-
-
-def _apart_m(a: SceneObject, b: SceneObject) -> float:
-    return math.hypot(a.position_m[0] - b.position_m[0], a.position_m[2] - b.position_m[2])
