@@ -95,7 +95,7 @@ def _growth(memory: Memory, walk: Exploration) -> list[Growth]:
         before = upto
         if places.floors:
             stamp_s = records[upto - 1].stamp_s
-            drawn = plain_map_of(places)
+            drawn = plain_map_of(places, memory.objects.objects(as_of=stamp_s))
             grown.append(Growth(stamp_s, drawn, walk.way[:upto]))
     return grown
 
@@ -121,7 +121,7 @@ def compose(
         title="Placecell: an agent gets to know a house",
         lead=f"An agent was put into a house of {num_rooms} rooms (seed {seed}) that it had never seen. It explored it "
         f"by itself in {walk.num_steps} actions, was asked eight questions, two of which have no answer, and looked "
-        "for three things. Then it went away, one thing was moved, it came back and noticed. The same questions were "
+        "for three things. Then it went away, one thing was moved, and it came back. The same questions were "
         "put to a second memory, made from nothing but the MP4 of the exploration.",
         drawn=known.drawn,
         way=walk.way,

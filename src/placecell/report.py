@@ -429,7 +429,7 @@ header p{margin:0 0 20px;color:var(--dim);max-width:100ch}section{margin-bottom:
 .figures{display:grid;grid-template-columns:repeat(9,minmax(0,1fr));gap:12px}
 .figures div,.two>div,article,.box{background:var(--paper);border:1px solid var(--line);border-radius:10px;
 padding:14px 16px}.figures div{padding:12px}
-.figures b{display:block;font-size:21px}.figures span{color:var(--dim);font-size:12.5px}
+.figures b{display:block;font-size:19px;white-space:nowrap}.figures span{color:var(--dim);font-size:12.5px}
 .two{display:grid;grid-template-columns:minmax(0,9fr) minmax(0,3fr);gap:18px}.two.even{grid-template-columns:1fr 1fr}
 svg{width:100%;height:auto;display:block}.map{border-radius:6px}
 .map .way,.map .shortest,.map .arrow,.map .faint{fill:none;stroke-width:6;stroke-linecap:round;stroke-linejoin:round}
