@@ -8,7 +8,7 @@ records that a peer lacks. Merging one is idempotent, so deltas may arrive in an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,8 @@ DELTA_VERSION = 2
 _DEPTH = 5  # message, records, record, its field, what that holds
 MAX_SEQ = (1 << 40) - 1  # a record's key in the log packs the agent's number above 40 bits of sequence
 PRIVATE = "private"  # records with this label never leave the memory in which they were made
+_F2, _F8 = np.dtype("<f2"), np.dtype("<f8")
+_EYE = np.eye(4)
 _KINDS = ("moment", "text", "retraction")
 
 
@@ -204,7 +206,9 @@ class Delta:
             raise ValueError(f"a delta holds {sorted(expected)}, got {sorted(map(str, message))}")
         encoder = _typed(message["encoder"], (str, type(None)), "encoder")
         text_encoder = _typed(message["text_encoder"], (str, type(None)), "text_encoder")
-        records = tuple(_unpack(row, i) for i, row in enumerate(_typed(message["records"], list, "records")))
+        numbers: list[tuple[str, np.ndarray]] = []
+        records = tuple(_unpack(row, i, numbers) for i, row in enumerate(_typed(message["records"], list, "records")))
+        _check_finite(numbers)
         pictures = {}
         for row in _typed(message["pictures"], list, "pictures"):
             if not (isinstance(row, list) and len(row) == 3 and isinstance(row[2], bytes)):
@@ -234,7 +238,7 @@ def _pack(record: Record) -> list[Any]:
     ]
 
 
-def _unpack(row: object, index: int) -> Record:
+def _unpack(row: object, index: int, numbers: list[tuple[str, np.ndarray]]) -> Record:
     name = f"record {index}"
     if not isinstance(row, list) or len(row) != 15:
         raise ValueError(f"{name} must be a list of 15 fields")
@@ -259,16 +263,17 @@ def _unpack(row: object, index: int) -> Record:
     if vectors is not None:
         if not (isinstance(vectors, list) and len(vectors) == 2 and type(vectors[0]) is int and vectors[0] > 0):
             raise ValueError(f"{name}: embeddings are [rows, bytes]")
-        flat = _floats(vectors[1], "<f2", f"{name}: embeddings")
+        flat = _floats(vectors[1], _F2, f"{name}: embeddings", numbers)
         if len(flat) == 0 or len(flat) % vectors[0]:
             raise ValueError(f"{name}: {len(flat)} numbers are no {vectors[0]} vectors")
         embeddings = flat.reshape(vectors[0], -1)
     matrix = None
     if pose is not None:
-        rows = _floats(pose, "<f8", f"{name}: pose")
+        rows = _floats(pose, _F8, f"{name}: pose", numbers)
         if len(rows) != 12:
             raise ValueError(f"{name}: a pose has 12 numbers, got {len(rows)}")
-        matrix = np.vstack([rows.reshape(3, 4), (0.0, 0.0, 0.0, 1.0)])
+        matrix = _EYE.copy()
+        matrix[:3] = rows.reshape(3, 4)
     return Record(
         agent_id=agent_id,
         seq=seq,
@@ -277,7 +282,7 @@ def _unpack(row: object, index: int) -> Record:
         end_s=float(end),
         embeddings=embeddings,
         text=_typed(text, str, f"{name}: text"),
-        text_embedding=None if text_vector is None else _floats(text_vector, "<f2", f"{name}: text_embedding"),
+        text_embedding=None if text_vector is None else _floats(text_vector, _F2, f"{name}: text_embedding", numbers),
         labels=tuple(labels),
         pose=matrix,
         source=_typed(source, str, f"{name}: source"),
@@ -309,13 +314,21 @@ def _record_id(agent: object, seq: object, name: str) -> RecordId:
     return RecordId(agent, seq)
 
 
-def _floats(data: object, dtype: str, name: str) -> np.ndarray:
-    if not isinstance(data, bytes) or len(data) % np.dtype(dtype).itemsize:
-        raise ValueError(f"{name} must be bytes of {dtype} numbers")
-    values = np.frombuffer(data, dtype=dtype).astype(dtype[1:], copy=False)
-    if not np.isfinite(values).all():
-        raise ValueError(f"{name} must be finite, got NaN or infinity")
+def _floats(data: object, dtype: np.dtype[Any], name: str, numbers: list[tuple[str, np.ndarray]]) -> np.ndarray:
+    """The numbers in some bytes, noted in `numbers` to be checked together: one by one costs more than all else."""
+    if not isinstance(data, bytes) or len(data) % dtype.itemsize:
+        raise ValueError(f"{name} must be bytes of {dtype.str} numbers")
+    values = np.frombuffer(data, dtype=dtype)
+    numbers.append((name, values))
     return values
+
+
+def _check_finite(numbers: Sequence[tuple[str, np.ndarray]]) -> None:
+    for dtype in (_F2, _F8):
+        rows = [values for _, values in numbers if values.dtype == dtype]
+        if rows and not np.isfinite(np.concatenate(rows)).all():
+            name = next(name for name, values in numbers if not np.isfinite(values).all())
+            raise ValueError(f"{name} must be finite, got NaN or infinity")
 
 
 def _typed(value: Any, kind: type | tuple[type, ...], name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping
 
-from placecell.errors import PlacecellError
+from placecell.errors import RecordConflictError
 from placecell.memory.delta import PRIVATE, Delta, Ranges
 from placecell.memory.home import GIVEN, Home
 from placecell.memory.log import Log
@@ -59,19 +59,20 @@ def fresh_records(log: Log, home: Home, delta: Delta) -> tuple[list[Record], dic
 
     Raises:
         EncoderMismatchError: If the vectors are of another encoder than the memory's.
-        PlacecellError: If a record differs from the one that the log has under the same id.
+        RecordConflictError: If a record differs from the one that the log has under the same id.
         ValueError: If an agent's stamps run backwards within the delta.
     """
     fresh: dict[RecordId, Record] = {}
     for record in delta.records:
-        known = fresh.get(record.record_id) or log.get(record.record_id)
+        record_id = record.record_id
+        known = fresh.get(record_id) or log.get(record_id)
         if known is None:
-            fresh[record.record_id] = record
+            fresh[record_id] = record
         elif (known.kind, known.stamp_s, known.recorded_s) != (record.kind, record.stamp_s, record.recorded_s):
-            raise PlacecellError(
-                f"two memories wrote different records as {record.record_id}: give every agent a name of its own"
+            raise RecordConflictError(
+                f"two memories wrote different records as {record_id}: give every agent a name of its own"
             )
-    records = sorted(fresh.values(), key=lambda record: record.record_id)
+    records = [fresh[record_id] for record_id in sorted(fresh)]
     last: dict[str, Record] = {}
     for record in records:
         if record.kind != "retraction":

@@ -183,9 +183,10 @@ class Log:
                         agent.last_stamp_s = record.stamp_s
                     if record.target is not None and record.target.agent_id not in touched:
                         self._touch(record.target.agent_id, False, touched)
+                self.db.executemany(_INSERT, (self._keyed(record, touched) for record in records))
                 for record in records:
-                    self._insert(record, touched, pictures.get(record.record_id))
-                for record_id in pictures.keys() - {record.record_id for record in records}:
+                    self._insert_extras(record, touched, pictures.get(record.record_id) if pictures else None)
+                for record_id in pictures.keys() - {record.record_id for record in records} if pictures else ():
                     self._insert_picture(record_id, pictures[record_id])
                 self._save_gaps(touched)
                 for key, value in (journal or {}).items():
@@ -233,10 +234,13 @@ class Log:
             None if vectors is None else np.asarray(vectors[0], dtype="<f2").tobytes(),
         )
 
-    def _insert(self, record: Record, agents: Mapping[str, _Agent], jpeg: bytes | None) -> None:
-        base = agents[record.agent_id].base
+    def _keyed(self, record: Record, agents: Mapping[str, _Agent]) -> tuple[Any, ...]:
         target = None if record.target is None else agents[record.target.agent_id].base + record.target.seq
-        self.db.execute(_INSERT, self._row(record, base, target))
+        return self._row(record, agents[record.agent_id].base, target)
+
+    def _insert_extras(self, record: Record, agents: Mapping[str, _Agent], jpeg: bytes | None) -> None:
+        """What stands in other tables than the records."""
+        base = agents[record.agent_id].base
         detail = b""
         if record.embeddings is not None and len(record.embeddings) > 1:
             detail = np.asarray(record.embeddings[1:], dtype="<f2").tobytes()

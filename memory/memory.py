@@ -503,7 +503,7 @@ class Memory:
 
         Raises:
             EncoderMismatchError: If the vectors are of another encoder. Nothing is merged then.
-            PlacecellError: If two memories wrote different records under one id; nothing is merged.
+            RecordConflictError: If two memories wrote different records under one id; nothing is merged.
         """
         with self._mutex:
             self._home.must_write()

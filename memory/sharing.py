@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from placecell.errors import PlacecellError, ProtocolVersionError
+from placecell.errors import EncoderMismatchError, ProtocolVersionError, RecordConflictError
 from placecell.memory.claims import Claim, Claims
 from placecell.memory.delta import DELTA_VERSION, MAX_SEQ, Delta, Ranges
 from placecell.memory.envelope import MAX_INTERVALS, Envelope, close_frame, open_frame
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DELTA_VERSION", "MAX_SEQ", "Delta", "Message", "Policy", "Ranges", "Sharing"]
 
+#: What a message may cause that is its sender's fault; a full disk, say, is not.
+_NO_MESSAGE = (ProtocolVersionError, EncoderMismatchError, RecordConflictError, ValueError, TypeError, OverflowError)
 _OVERHEAD_BYTES = 512  # most that a frame takes around a delta
+_LEAST_BYTES = 64  # a record takes more
 _FRAMES_PER_STEP = 16
 
 
@@ -52,6 +55,7 @@ class Policy:
             bytes more than it has.
         quota_burst_bytes: Most of the quota that can be saved up.
         max_peers: Most peers.
+        max_lease_s: Longest lease of a claim; longer ones are cut.
     """
 
     every_s: float = 1.0
@@ -63,6 +67,7 @@ class Policy:
     quota_bytes_per_s: float = 8e6
     quota_burst_bytes: float = 32e6
     max_peers: int = 256
+    max_lease_s: float = 300.0
 
     def __post_init__(self) -> None:
         for name in ("every_s", "patience_s", "name_lease_s", "burst_bytes", "quota_bytes_per_s", "quota_burst_bytes"):
@@ -176,13 +181,21 @@ class Sharing:
 
     def _peer(self, name: str) -> Peer | None:
         if name not in self._peers:
-            if len(self._peers) >= self.policy.max_peers:
+            if len(self._peers) >= self.policy.max_peers and not self._dropped():
                 return None
             policy = self.policy
             quota = Bucket(policy.quota_bytes_per_s, policy.quota_burst_bytes)
             budget = None if policy.bytes_per_s is None else Bucket(policy.bytes_per_s, policy.burst_bytes)
             self._peers[name] = Peer(name, quota, budget, heard_s=self._now_s)
         return self._peers[name]
+
+    def _dropped(self) -> bool:
+        """Forget a peer that never said anything that counted and is gone; False if there is none."""
+        reached = set(self.transport.peers())
+        gone = next((name for name, peer in self._peers.items() if peer.session is None and name not in reached), None)
+        if gone is not None:
+            del self._peers[gone]
+        return gone is not None
 
     # --- sending ------------------------------------------------------------------------------------------------
 
@@ -217,7 +230,8 @@ class Sharing:
         urgent = [record for record in lacking if record.kind == "retraction"]
         others = [record for record in lacking if record.kind != "retraction"]
         if peer.budget is not None and others:
-            others = by_value(others, peer.looks, peer.named)
+            num = max(int(peer.budget.left(self._now_s)), 0) // _LEAST_BYTES + 1
+            others = by_value(others, peer.looks, peer.named, most=num)
         for performative, records in (("retract", urgent), ("inform", others)):
             for _ in range(_FRAMES_PER_STEP):
                 if not records or not (num := self._tell(peer, performative, records)):
@@ -297,7 +311,7 @@ class Sharing:
                 if kind == "refuse":
                     self.refusals.append((source, envelope.payload["reason"]))
                 self._messages.append(Message(source, kind, envelope.message_id, envelope.payload))
-        except (PlacecellError, ValueError, TypeError, OverflowError) as error:
+        except _NO_MESSAGE as error:
             self._refuse(source, str(error), frame)
             is_known = peer.session is not None or isinstance(error, ProtocolVersionError | _NameTaken)
             if is_known and (peer.scolded_s is None or self._now_s >= peer.scolded_s + self.policy.every_s):
@@ -429,6 +443,7 @@ class Sharing:
         """
         if not (math.isfinite(cost) and 0 < lease_s < math.inf):
             raise ValueError(f"a claim has a finite cost and a lease above 0 s, got {cost} and {lease_s}")
+        lease_s = min(lease_s, self.policy.max_lease_s)
         claim = Claim(target, self.name, float(cost), self._now_s + lease_s, (0, self._seq + 1))
         self._own = {name: known for name, known in self._own.items() if self._now_s < known.until_s}
         self._own[target] = claim
@@ -455,10 +470,11 @@ class Sharing:
         payload, order = envelope.payload, (len(peer.sessions), envelope.seq)
         # The peer's clock plus the least difference ever seen is ours, up to what the fastest message took.
         here_s = envelope.sent_s + (peer.offset_s or 0.0)
+        lease_s = min(payload.get("lease_s", 0.0), self.policy.max_lease_s)
         if envelope.performative == "release":
             claim = Claim(payload["target"], peer.name, 0.0, here_s, order, is_released=True)
         else:
-            claim = Claim(payload["target"], peer.name, payload["cost"], here_s + payload["lease_s"], order)
+            claim = Claim(payload["target"], peer.name, payload["cost"], here_s + lease_s, order)
         self.claims.put(claim)
 
     # --- proposals ----------------------------------------------------------------------------------------------

@@ -120,4 +120,5 @@ def _ed25519() -> Any:
 def _invalid() -> type[Exception]:
     from cryptography.exceptions import InvalidSignature
 
-    return InvalidSignature
+    invalid: type[Exception] = InvalidSignature
+    return invalid

@@ -35,18 +35,21 @@ def by_value(
     known: Iterable[Float32[np.ndarray, "d"]] = (),
     named: Collection[str] = (),
     now_s: float | None = None,
+    most: int | None = None,
 ) -> list[Record]:
     """The records, most valuable first: each adds most to what the peer has and to those before it.
 
     A record is worth its novelty (one less the greatest cosine with a vector that the peer has), one for each thing or
     label that the peer never heard of, and up to a half for being recent. Retractions come before all others, in the
-    order of time: what does not hold must not be believed any longer. Takes time in n^2 d.
+    order of time: what does not hold must not be believed any longer. Takes time in n d for
+    each record that is given back.
 
     Args:
         records: What the peer lacks.
         known: Vectors of what it has; a sample will do. Those of another length are passed over.
         named: Names of things and labels that it has heard of.
         now_s: The latest stamp; by default that of the records.
+        most: How many to give back besides retractions; by default all.
 
     Example:
         >>> seen, other = np.eye(2, dtype=np.float16)
@@ -61,8 +64,11 @@ def by_value(
     now_s = max(record.stamp_s for record in rest) if now_s is None else now_s
     score = np.array([0.5 * math.exp2(-max(now_s - r.stamp_s, 0.0) / _HALF_LIFE_S) for r in rest])
     looks = [look(record) for record in rest]
-    names = [names_of(record) - set(named) for record in rest]
-    score += np.array([float(len(found)) for found in names])
+    owners: dict[str, list[int]] = {}  # rows by each name that the peer has not heard
+    for i, record in enumerate(rest):
+        for name in names_of(record).difference(named):
+            owners.setdefault(name, []).append(i)
+            score[i] += 1.0
     # Rows and vectors of each length, pictures and texts apart, and how far each is from all that the peer has.
     groups: dict[int, tuple[list[int], np.ndarray, np.ndarray]] = {}
     known = list(known)
@@ -75,15 +81,12 @@ def by_value(
         score[rows] += novelty
     found: list[Record] = []
     is_left = np.ones(len(rest), bool)
-    for _ in rest:
+    for _ in rest[:most]:
         best = int(np.argmax(np.where(is_left, score, -np.inf)))
         is_left[best] = False
         found.append(rest[best])
-        for i in np.flatnonzero(is_left):
-            both = names[i] & names[best]
-            if both:
-                score[i] -= len(both)
-                names[i] = names[i] - both
+        for name in names_of(rest[best]):
+            score[np.array(owners.pop(name, []), np.intp)] -= 1.0
         vector = looks[best]
         if vector is not None:
             rows, matrix, novelty = groups[len(vector)]

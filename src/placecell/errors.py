@@ -9,6 +9,7 @@ __all__ = [
     "ModelUnavailableError",
     "PlacecellError",
     "ProtocolVersionError",
+    "RecordConflictError",
     "ServerError",
     "UnknownRecordError",
     "UnknownWordError",
@@ -50,6 +51,10 @@ class MemoryVersionError(PlacecellError):
 
 class ProtocolVersionError(PlacecellError):
     """A message speaks a version of the wire format that this Placecell does not know."""
+
+
+class RecordConflictError(PlacecellError):
+    """Two memories wrote different records under one id."""
 
 
 class UnknownRecordError(PlacecellError, KeyError):

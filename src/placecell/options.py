@@ -23,6 +23,7 @@ BENCHMARKS = (
     "objects",
     "snapshots",
     "facts",
+    "sharing",
 )
 Verb = Callable[[argparse.Namespace], int]
 
@@ -237,7 +238,10 @@ def _experiment(parser: argparse.ArgumentParser, output: Path, planners: str, ep
 def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument(
-        "--rows", type=_count, metavar="N", help="recall, write: records; places, objects, snapshots, facts: houses"
+        "--rows",
+        type=_count,
+        metavar="N",
+        help="recall, write: records; places, objects, snapshots, facts: houses; sharing: storms",
     )
     parser.add_argument("--peers", nargs="*", metavar="NAME", help="only these peers (default: all that are installed)")
     parser.add_argument("--seed", type=int, default=0, help="default 0")
