@@ -167,7 +167,7 @@ def render(report: Report) -> str:
 <section class="figures">{figures}</section>
 <section class="two"><div><h2>The map that the agent made</h2>{draw(report.drawn)}{_LEGEND}</div>
 <div><h2>How it grew</h2><div class="growth">{growth}</div></div></section>
-<section><h2>Three goals, found with the same memory</h2><div class="three">{goals}</div></section>
+<section><h2>Three goals, looked for with the same memory</h2><div class="three">{goals}</div></section>
 {_moved(report)}
 <section class="box"><h2>Snapshots: the fewest views that show every thing</h2>
 <div class="shots">{shots}</div></section>
