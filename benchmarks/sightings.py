@@ -91,8 +91,8 @@ class SightingTable:
             name = glimpse.object_id
             views = self.seen.setdefault(name, {})
             views[step.record_id] = glimpse.quality
-            best = nsmallest(self._most, views, key=lambda view, views=views: (-views[view], view))
-            self._things[name] = SeenThing(name, tuple(Sighting(view, views[view]) for view in best))
+            best = nsmallest(self._most, [(-quality, view) for view, quality in views.items()])
+            self._things[name] = SeenThing(name, tuple(Sighting(view, -worth) for worth, view in best))
             self._changed.append(name)
             self.version += 1
 

@@ -76,7 +76,7 @@ def find_floors(renderer: Renderer, agent_height_m: float = 1.5) -> list[Floor]:
     floors = []
     for level in levels:
         on_floor = np.abs(heights - level) <= MAX_CLIMB_M
-        free = on_floor.any(axis=0)
+        free: Bool[np.ndarray, "rows columns"] = np.asarray(on_floor.any(axis=0))
         is_covered = bool(np.isfinite(np.where(on_floor, air, -np.inf).max(axis=0)[free]).mean() > 0.5)
         free &= ~_crossed(renderer, free, origin, level, agent_height_m)
         if free.sum() * CELL_M**2 >= _MIN_AREA_M2:
@@ -128,7 +128,7 @@ def _upright(renderer: Renderer) -> Float64[np.ndarray, "f"]:
     vertices, faces = renderer.mesh.vertices.astype(np.float64), renderer.mesh.faces
     a, b, c = (vertices[faces[:, i]] for i in range(3))
     normal = np.cross(b - a, c - a)
-    return np.abs(normal[:, 1]) / np.maximum(np.linalg.norm(normal, axis=1), 1e-12)
+    return np.asarray(np.abs(normal[:, 1]) / np.maximum(np.linalg.norm(normal, axis=1), 1e-12))
 
 
 def _levels(heights: np.ndarray, air: np.ndarray) -> list[float]:

@@ -85,9 +85,9 @@ class Observation:
             set_(self, "depth_m", np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0)))
         if self.camera is not None:
             size = (self.camera.height, self.camera.width)
-            for name, image in (("rgb", self.rgb), ("depth_m", self.depth_m)):
-                if image is not None and image.shape[:2] != size:
-                    raise ValueError(f"{name} must be of its camera's size {size}, got {image.shape[:2]}")
+            for name, picture in (("rgb", self.rgb), ("depth_m", self.depth_m)):
+                if picture is not None and picture.shape[:2] != size:
+                    raise ValueError(f"{name} must be of its camera's size {size}, got {picture.shape[:2]}")
         if self.instances is not None:
             ids = np.asarray(self.instances)
             if (
