@@ -10,9 +10,9 @@ __all__ = ["chance_of_thing"]
 
 _MANY_POSES: Final = 15
 _BODY_M: Final = 0.02
-# Logistic regression on the tracks of two walks through each of four generated houses (seeds 50,000, 2,000,020, 2,000,024
-# and 2,000,025), cut by `placecell.perception.regions.RegionDetector`; a track is a thing if it pairs one to one with a
-# true one.
+# Logistic regression on the tracks of two walks through each of four generated houses (seeds 50,000, 2,000,020,
+# 2,000,024 and 2,000,025), cut by `placecell.perception.regions.RegionDetector`; a track is a thing if it pairs one to
+# one with a true one.
 _POSES: Final = 1.48
 _CONFIDENCE: Final = 0.59
 _QUALITY: Final = 1.82
