@@ -66,7 +66,7 @@ def build_parser(verbs: Mapping[str, Verb], version: str) -> argparse.ArgumentPa
             made.set_defaults(run=verbs[name])
         return made
 
-    _demo(verb("demo", "walk a house, remember it, ask it, write a report with pictures", "demo --output runs/demo"))
+    _demo(verb("demo", "explore a house, ask it, find things, see what moved, report", "demo --output runs/demo"))
     _ingest(verb("ingest", "put a video, or a folder of videos, into a memory", "ingest walk.mp4 --memory walk.memory"))
     _ask(
         verb(
@@ -127,7 +127,7 @@ def build_parser(verbs: Mapping[str, Verb], version: str) -> argparse.ArgumentPa
 
 def _demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, default=Path("runs/demo"), metavar="DIR", help="where the report goes")
-    parser.add_argument("--seed", type=int, default=11, help="house and walk (default 11)")
+    parser.add_argument("--seed", type=int, default=11, help="house, questions, goals, change (default 11)")
     _json(parser)
 
 
