@@ -108,7 +108,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         _print_json(result.to_dict())
     else:
         print(result.summary())
-    return 0 if result.is_right else 1
+    return 0  # what was answered wrong is shown, and is no failure of the command
 
 
 def _ingest(arguments: argparse.Namespace) -> int:
