@@ -13,7 +13,7 @@ from placecell.agents.choices import clean_choice
 from placecell.agents.choosing import choose
 from placecell.agents.evidence import MemoryLike, Scope
 from placecell.agents.questions import Question, parse_question, split_choices
-from placecell.agents.scene import Scene
+from placecell.agents.scene import MappedScene
 from placecell.agents.scene_forms import parse_scene_question
 from placecell.agents.scene_reader import SceneReader
 from placecell.agents.search import Searcher
@@ -62,7 +62,7 @@ class EvidenceReader:
         if not 0.0 <= threshold <= 1.0:
             raise ValueError(f"threshold must lie between 0 and 1, got {threshold}")
         self._search = Searcher(memory, float(threshold))
-        self._scene: tuple[tuple[int, int, float | None], Scene] | None = None
+        self._scene: tuple[tuple[int, int, float | None], MappedScene] | None = None
 
     def ask(
         self,
@@ -121,7 +121,7 @@ class EvidenceReader:
         scene = None if asked is None else self._scene_at(as_of)
         return None if asked is None or scene is None else SceneReader(scene, asked, question, options).answer()
 
-    def _scene_at(self, as_of: float | None) -> Scene | None:
+    def _scene_at(self, as_of: float | None) -> MappedScene | None:
         """The scene, read anew where it has changed; None where the memory has no things."""
         memory: Any = self._search.memory
         if not hasattr(memory, "objects"):
@@ -130,5 +130,5 @@ class EvidenceReader:
             return None  # a film has no scene: its records need not be read
         version = (memory.objects.version, memory.places.version, as_of)
         if self._scene is None or self._scene[0] != version:
-            self._scene = version, Scene(memory, self._search.look, as_of)
+            self._scene = version, MappedScene(memory, self._search.look, as_of)
         return self._scene[1] if self._scene[1].things else None

@@ -21,7 +21,7 @@ from placecell.memory.room_names import Namer, view_namer
 from placecell.memory.rooms import Room
 from placecell.perception.vocabulary import COLOUR_WORDS, NOUNS, ROOM_WORDS
 
-__all__ = ["CARRIERS", "MAX_PICTURES", "Match", "Scene", "gap_m", "rests_on"]
+__all__ = ["CARRIERS", "MAX_PICTURES", "Match", "MappedScene", "gap_m", "rests_on"]
 
 MAX_PICTURES: Final = 4
 NAMES: Final = tuple(NOUNS)
@@ -41,7 +41,7 @@ class Match:
     chance: float
 
 
-class Scene:
+class MappedScene:
     """A reading of the memory's objects and places.
 
     Args:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from placecell.agents.answer import Answer, no_match
 from placecell.agents.choices import clean_choice, is_none, number_in, pick, yes_no
 from placecell.agents.goals import Mention, parse_mention
-from placecell.agents.scene import CARRIERS, Match, Scene, gap_m, rests_on
+from placecell.agents.scene import CARRIERS, MappedScene, Match, gap_m, rests_on
 from placecell.agents.scene_forms import SceneQuestion
 from placecell.agents.vocabulary import COLOURS, ROOMS
 from placecell.memory.object_states import SceneObject
@@ -37,7 +37,7 @@ class ThingReader:
         options: Choices as they were given; empty for a free answer.
     """
 
-    def __init__(self, scene: Scene, question: SceneQuestion, text: str, options: Sequence[str] = ()) -> None:
+    def __init__(self, scene: MappedScene, question: SceneQuestion, text: str, options: Sequence[str] = ()) -> None:
         self._scene, self._question, self._text, self._options = scene, question, text, tuple(options)
         self._mentions = tuple(parse_mention(clean_choice(option)) for option in options)
 

@@ -22,7 +22,7 @@ from placecell.agents.planner import STOP, Decision, Experience, Planner, Sensed
 from placecell.benchmarks import bootstrap
 from placecell.benchmarks.coverage import FloorMeter, Traveller
 from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
-from placecell.benchmarks.players import TimedEnv, floor_way, new_experience, open_explorer
+from placecell.benchmarks.players import TimedEnv, film_of, floor_way, new_experience, open_explorer
 from placecell.envs.house import HouseEnv
 
 __all__ = ["PLANNERS", "ExploreSettings", "aggregate", "explore", "play", "summary"]
@@ -95,7 +95,7 @@ def play(settings: ExploreSettings, videos: Path | None, episode: Episode) -> di
             shares.append(meter.share)
     else:
         experience = new_experience(env, None, is_blind=True)
-        film = _film(videos, episode, env)
+        film = film_of(videos, episode, env)
         planner = _Until(open_explorer(episode.planner, seed), meter, settings.share)
 
         def watch(sensed: Sensed, decision: Decision, info: Mapping[str, Any]) -> None:
@@ -125,15 +125,6 @@ def play(settings: ExploreSettings, videos: Path | None, episode: Episode) -> di
         "agent_s": round(agent_s, 3),
         "num_steps": world.num_steps,
     }
-
-
-def _film(videos: Path | None, episode: Episode, env: HouseEnv) -> Any:
-    if videos is None:
-        return None
-    from placecell.benchmarks.filming import Film
-
-    videos.mkdir(parents=True, exist_ok=True)
-    return Film(videos / f"{episode.house}-{episode.number}-{episode.planner}.mp4", env)
 
 
 def explore(

@@ -25,7 +25,7 @@ from placecell.benchmarks.coverage import FloorMeter
 from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
 from placecell.benchmarks.goat import spl
 from placecell.benchmarks.house_goals import KINDS, GoalSite, HouseGoal, agent_goal, draw_goals
-from placecell.benchmarks.players import TimedEnv, floor_way, house_detector, new_experience, open_player
+from placecell.benchmarks.players import TimedEnv, film_of, floor_way, house_detector, new_experience, open_player
 from placecell.envs.house import HouseEnv
 
 __all__ = ["FIRST_HOUSE", "PLANNERS", "NavigateSettings", "aggregate", "navigate", "play", "summary"]
@@ -81,7 +81,7 @@ def play(settings: NavigateSettings, videos: Path | None, episode: Episode) -> d
     detector = None if is_blind else house_detector(settings.detector, env)
     planner = open_player(episode.planner, env, seed, partial(_targets, site, goals))
     experience = new_experience(env, detector, is_blind=is_blind)
-    film = _film(videos, episode, env)
+    film = film_of(videos, episode, env)
     rows, growth = [], [(0, 0)]
     agent_s = agent_cpu_s = 0.0
     sensed = experience.observe(world.last, world.info)
@@ -157,15 +157,6 @@ def _judged(
         "at_view_point": at_view,
         "view_spl": round(spl(at_view, shortest, pursuit.path_m), 4),
     }
-
-
-def _film(videos: Path | None, episode: Episode, env: HouseEnv) -> Any:
-    if videos is None:
-        return None
-    from placecell.benchmarks.filming import Film
-
-    videos.mkdir(parents=True, exist_ok=True)
-    return Film(videos / f"{episode.house}-{episode.number}-{episode.planner}.mp4", env)
 
 
 # --- the experiment --------------------------------------------------------------------------------------------------

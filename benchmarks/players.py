@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -18,9 +19,14 @@ from placecell.memory.memory import Memory
 from placecell.perception.encoders import Encoder, open_encoder
 from placecell.perception.objects import Detector, open_detector
 
+if TYPE_CHECKING:
+    from placecell.benchmarks.episodes import Episode
+    from placecell.benchmarks.filming import Film
+
 __all__ = [
     "DETECTORS",
     "TimedEnv",
+    "film_of",
     "floor_way",
     "house_detector",
     "new_experience",
@@ -150,3 +156,13 @@ def open_explorer(name: str, seed: int) -> Planner:
     if name == "random":
         return RandomWalk(seed)
     return Explorer() if name == "ours" else Explorer(nearest_frontier)
+
+
+def film_of(videos: Path | None, episode: Episode, env: HouseEnv) -> Film | None:
+    """The film of an episode, in a folder of its own; None where none is wanted."""
+    if videos is None:
+        return None
+    from placecell.benchmarks.filming import Film
+
+    videos.mkdir(parents=True, exist_ok=True)
+    return Film(videos / f"{episode.house}-{episode.number}-{episode.planner}.mp4", env)

@@ -152,19 +152,10 @@ class House:
 
     @cached_property
     def scene(self) -> Any:
-        """The house as a `trimesh.Scene`: one geometry per thing, named `id category`, and one for the shell."""
-        import trimesh
+        """The house as a `trimesh.Scene`; see `placecell.envs.export.house_scene`."""
+        from placecell.envs.export import house_scene
 
-        whole = self.mesh.to_trimesh()
-        ids = self.mesh.face_ids
-        scene = trimesh.Scene()
-        names = {thing.id: f"{thing.id} {thing.category}" for thing in self.objects}
-        scene.add_geometry(
-            whole.submesh([np.flatnonzero(ids < min(names, default=10))], append=True), geom_name="shell"
-        )
-        for object_id, name in names.items():
-            scene.add_geometry(whole.submesh([np.flatnonzero(ids == object_id)], append=True), geom_name=name)
-        return scene
+        return house_scene(self)
 
     def digest(self) -> str:
         """SHA-256 over triangles, unlit layout and ids: equal for equal houses in any process."""

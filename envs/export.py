@@ -11,7 +11,7 @@ import numpy as np
 from placecell.envs.building import House
 from placecell.envs.render import PaintedMesh
 
-__all__ = ["export_glb", "export_habitat"]
+__all__ = ["export_glb", "export_habitat", "house_scene"]
 
 _STRUCTURE_BELOW = 10  # ids of walls, floors and so on
 
@@ -23,9 +23,13 @@ def export_glb(house: House, path: str | Path) -> Path:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    scene = _scene({"shell": _shell(house), **{_name(house, i): _thing(house, i) for i in _ids(house)}})
-    path.write_bytes(scene.export(file_type="glb"))
+    path.write_bytes(house_scene(house).export(file_type="glb"))
     return path
+
+
+def house_scene(house: House) -> Any:
+    """A house as a `trimesh.Scene`: a geometry per thing, named `ID_category`, and `shell` with `shell_patterned`."""
+    return _scene({"shell": _shell(house), **{_name(house, i): _thing(house, i) for i in _ids(house)}})
 
 
 def export_habitat(house: House, folder: str | Path, name: str | None = None) -> Path:

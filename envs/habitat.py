@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float, Float32, Float64, Int32, UInt8
 
-from placecell.envs.walker import AGENT_RADIUS_M, Action, wrap_rad
+from placecell.envs.walker import AGENT_RADIUS_M, Action, as_action, sensor_space, wrap_rad
 from placecell.errors import MissingDependencyError, PlacecellError
 from placecell.geometry import Camera, heading_rad
 
@@ -29,7 +29,6 @@ _NAMES = {
     Action.LOOK_UP: "look_up",
     Action.LOOK_DOWN: "look_down",
 }
-_FAR_M = 1000.0
 
 
 class HabitatEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
@@ -114,17 +113,8 @@ class HabitatEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         except Exception as error:  # its errors have many types, from C++ among others
             raise PlacecellError(f"habitat_sim cannot load {scene}: {str(error).splitlines()[0]}") from error
         self._map(agent_radius_m, agent_height_m)
-        h, w = resolution
         self.action_space = spaces.Discrete(len(Action))
-        sensors: dict[str, spaces.Space[Any]] = {
-            "rgb": spaces.Box(0, 255, (h, w, 3), np.uint8),
-            "depth": spaces.Box(0.0, _FAR_M, (h, w), np.float32),
-            "semantic": spaces.Box(0, np.iinfo(np.int32).max, (h, w), np.int32),
-            "gps": spaces.Box(-_FAR_M, _FAR_M, (2,), np.float32),
-            "compass": spaces.Box(-math.pi, math.pi, (1,), np.float32),
-            "pose": spaces.Box(-_FAR_M, _FAR_M, (4, 4), np.float64),
-        }
-        self.observation_space = cast("spaces.Space[dict[str, np.ndarray]]", spaces.Dict(sensors))
+        self.observation_space = sensor_space(resolution, int(np.iinfo(np.int32).max))
         self._start: Float64[np.ndarray, "4 4"] = np.eye(4)
         self._num_steps, self._ready, self._over = 0, False, False
 
@@ -207,11 +197,7 @@ class HabitatEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
             ValueError: If `action` is none of `Action`.
             RuntimeError: If the episode has not begun or is over.
         """
-        if not self._ready or self._over:
-            raise RuntimeError("call reset() first: the episode has not begun or is over")
-        if not 0 <= int(action) < len(Action):
-            raise ValueError(f"action must lie between 0 and {len(Action) - 1}, got {action}")
-        action = Action(int(action))
+        action = as_action(action, self._ready and not self._over)
         seen = self.sim.get_sensor_observations() if action == Action.STOP else self.sim.step(_NAMES[action])
         self._num_steps += 1
         terminated = action == Action.STOP

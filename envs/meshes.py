@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -15,7 +15,7 @@ from jaxtyping import Float32, UInt8
 from placecell.envs.render import PaintedMesh
 from placecell.errors import PlacecellError
 
-__all__ = ["MAX_TEXELS", "SceneMesh", "load_mesh"]
+__all__ = ["MAX_TEXELS", "SceneMesh", "load_mesh", "scene_mesh"]
 
 MAX_TEXELS: Final = 48 << 20  # of the atlas; larger textures shrink to fit, all by the same factor
 _ALIGN: Final = 16  # so that the smaller copies of one texture do not bleed into the next
@@ -67,21 +67,33 @@ def load_mesh(path: str | Path, up: Literal["y", "z"] = "y") -> SceneMesh:
     if not path.is_file():
         raise PlacecellError(f"{path} is no file: give the path of a GLB, glTF, OBJ or PLY scene")
     scene, missing = _read(path)
-    textures: list[UInt8[np.ndarray, "h w 3"]] = []
-    known: dict[Any, int] = {}
-    parts = []
-    for name in scene.graph.nodes_geometry:
-        transform, geometry = scene.graph[name]
-        part = _part(str(name), scene.geometry[geometry], np.asarray(transform, np.float64), textures, known)
-        if part is not None:
-            parts.append(part)
-    if not parts:
-        raise PlacecellError(f"{path} holds no triangles: a scene needs surfaces, not only points or lines")
     notes = []
     if missing:
         few = ", ".join(sorted(missing)[:3]) + (", ..." if len(missing) > 3 else "")
         notes.append(f"{len(missing)} textures could not be read ({few}): those parts have one colour each")
-    return SceneMesh(_joined(parts, textures, up), tuple(part.name for part in parts), tuple(notes))
+    return replace(scene_mesh(scene, up, str(path)), notes=tuple(notes))
+
+
+def scene_mesh(scene: Any, up: Literal["y", "z"] = "y", name: str = "the scene") -> SceneMesh:
+    """A `trimesh.Scene` or `trimesh.Trimesh` as painted triangles; see `load_mesh`.
+
+    Raises:
+        PlacecellError: If it holds no triangles; `name` says which scene that was.
+    """
+    import trimesh
+
+    scene = scene if isinstance(scene, trimesh.Scene) else trimesh.Scene([scene])
+    textures: list[UInt8[np.ndarray, "h w 3"]] = []
+    known: dict[Any, int] = {}
+    parts = []
+    for node in scene.graph.nodes_geometry:
+        transform, geometry = scene.graph[node]
+        part = _part(str(node), scene.geometry[geometry], np.asarray(transform, np.float64), textures, known)
+        if part is not None:
+            parts.append(part)
+    if not parts:
+        raise PlacecellError(f"{name} holds no triangles: a scene needs surfaces, not only points or lines")
+    return SceneMesh(_joined(parts, textures, up), tuple(part.name for part in parts))
 
 
 def _read(path: Path) -> tuple[Any, set[str]]:

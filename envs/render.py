@@ -8,7 +8,6 @@ pyramid) serve what is far away.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
@@ -63,32 +62,6 @@ class PaintedMesh:
         if (self.corner_uv is None) != (self.atlas is None):
             raise ValueError("corner_uv and atlas belong together: give both or neither")
 
-    @classmethod
-    def from_trimesh(cls, mesh: Any, face_ids: Int32[np.ndarray, "f"] | None = None) -> PaintedMesh:
-        """Mesh from a `trimesh.Trimesh` or `trimesh.Scene` with face colours, vertex colours or textures.
-
-        The nodes of a scene get the ids 1, 2, ... in their order unless `face_ids` says otherwise. A texture gives its
-        colours at the corners only; `placecell.envs.meshes.load_mesh` keeps it whole.
-        """
-        parts = mesh.dump() if hasattr(mesh, "dump") else [mesh]
-        parts = [part for part in parts if hasattr(part, "faces") and len(part.faces)]
-        if not parts:
-            raise ValueError("the scene holds no triangle mesh")
-        vertices, faces, colours, ids, offset = [], [], [], [], 0
-        for number, part in enumerate(parts, start=1):
-            rgb = _part_colours(part)
-            vertices.append(np.asarray(part.vertices, np.float32))
-            faces.append(np.asarray(part.faces, np.int32) + offset)
-            colours.append(rgb)
-            ids.append(np.full(len(part.faces), number, np.int32))
-            offset += len(part.vertices)
-        return cls(
-            np.concatenate(vertices),
-            np.concatenate(faces),
-            np.concatenate(colours),
-            np.concatenate(ids) if face_ids is None else np.asarray(face_ids, np.int32),
-        )
-
     def without(self, ids: set[int]) -> PaintedMesh:
         """The same mesh without the faces that carry one of `ids`."""
         keep = ~np.isin(self.face_ids, list(ids))
@@ -101,30 +74,6 @@ class PaintedMesh:
             corner_uv=uv,
             regions=None if self.regions is None else self.regions[keep],
         )
-
-    def to_trimesh(self) -> Any:
-        """The same surface as a `trimesh.Trimesh` with face colours; a textured face gets its texels' mean colour."""
-        import trimesh
-
-        rgb = self.corner_rgb.mean(axis=1)
-        if self.corner_uv is not None and self.atlas is not None:
-            textured = ~np.isnan(self.corner_uv[:, 0, 0])
-            centre = self.corner_uv[textured].mean(axis=1).astype(np.int64)
-            height, width = self.atlas.shape[:2]
-            rgb[textured] = self.atlas[np.clip(centre[:, 1], 0, height - 1), np.clip(centre[:, 0], 0, width - 1)]
-        rgba = np.concatenate([np.clip(rgb, 0, 255), np.full((len(rgb), 1), 255)], axis=1).astype(np.uint8)
-        return trimesh.Trimesh(self.vertices, self.faces, face_colors=rgba, process=False)
-
-
-def _part_colours(part: Any) -> Float32[np.ndarray, "f 3 3"]:
-    """Corner colours of one `trimesh.Trimesh`, sampled from its texture where it has one."""
-    visual = part.visual
-    if getattr(visual, "kind", None) == "texture":
-        visual = visual.to_color()
-    if getattr(visual, "kind", None) == "vertex":
-        return np.asarray(np.asarray(visual.vertex_colors, np.float32)[:, :3][part.faces])
-    rgb = np.asarray(visual.face_colors, np.float32)[:, :3]
-    return np.repeat(rgb[:, None], 3, axis=1)
 
 
 class Renderer:

@@ -15,7 +15,7 @@ from placecell.envs.render import Renderer
 from placecell.geometry import Camera, pose_from
 from placecell.pathfinder import PathFinder
 
-__all__ = ["AGENT_RADIUS_M", "Action", "Walker", "wrap_rad"]
+__all__ = ["AGENT_RADIUS_M", "Action", "Walker", "as_action", "sensor_space", "wrap_rad"]
 
 AGENT_RADIUS_M = 0.18
 _SUBSTEPS = 10
@@ -93,17 +93,8 @@ class Walker(gymnasium.Env[dict[str, np.ndarray], np.int64]):
             antialias,
             render_mode,
         )
-        h, w = resolution
         self.action_space = spaces.Discrete(len(Action))
-        sensors: dict[str, spaces.Space[Any]] = {
-            "rgb": spaces.Box(0, 255, (h, w, 3), np.uint8),
-            "depth": spaces.Box(0.0, _FAR_M, (h, w), np.float32),
-            "semantic": spaces.Box(0, num_ids, (h, w), np.int32),
-            "gps": spaces.Box(-_FAR_M, _FAR_M, (2,), np.float32),
-            "compass": spaces.Box(-math.pi, math.pi, (1,), np.float32),
-            "pose": spaces.Box(-_FAR_M, _FAR_M, (4, 4), np.float64),
-        }
-        self.observation_space = cast("spaces.Space[dict[str, np.ndarray]]", spaces.Dict(sensors))
+        self.observation_space = sensor_space(resolution, num_ids)
         self._x = self._z = self._yaw = self._pitch = 0.0
         self._start = (0.0, 0.0, 0.0)
         self._num_steps, self._collided, self._ready, self._over = 0, False, False, False
@@ -162,11 +153,7 @@ class Walker(gymnasium.Env[dict[str, np.ndarray], np.int64]):
             ValueError: If `action` is none of `Action`.
             RuntimeError: If the episode has not begun or is over.
         """
-        if not self._ready or self._over:
-            raise RuntimeError("call reset() first: the episode has not begun or is over")
-        if not 0 <= int(action) < len(Action):
-            raise ValueError(f"action must lie between 0 and {len(Action) - 1}, got {action}")
-        action = Action(int(action))
+        action = as_action(action, self._ready and not self._over)
         self._collided = False
         if action == Action.MOVE_FORWARD:
             self._move()
@@ -233,3 +220,31 @@ class Walker(gymnasium.Env[dict[str, np.ndarray], np.int64]):
 def wrap_rad(angle_rad: float) -> float:
     """The same angle in (-pi, pi]."""
     return math.pi - (math.pi - angle_rad) % (2 * math.pi)
+
+
+def as_action(action: int | np.int64, is_running: bool) -> Action:
+    """A number as what it means.
+
+    Raises:
+        ValueError: If it is none of `Action`.
+        RuntimeError: If the episode is not running.
+    """
+    if not is_running:
+        raise RuntimeError("call reset() first: the episode has not begun or is over")
+    if not 0 <= int(action) < len(Action):
+        raise ValueError(f"action must lie between 0 and {len(Action) - 1}, got {action}")
+    return Action(int(action))
+
+
+def sensor_space(resolution: tuple[int, int], num_ids: int) -> spaces.Space[dict[str, np.ndarray]]:
+    """What an observation holds, for pictures of (height, width) pixels and ids up to `num_ids`."""
+    h, w = resolution
+    sensors: dict[str, spaces.Space[Any]] = {
+        "rgb": spaces.Box(0, 255, (h, w, 3), np.uint8),
+        "depth": spaces.Box(0.0, _FAR_M, (h, w), np.float32),
+        "semantic": spaces.Box(0, num_ids, (h, w), np.int32),
+        "gps": spaces.Box(-_FAR_M, _FAR_M, (2,), np.float32),
+        "compass": spaces.Box(-math.pi, math.pi, (1,), np.float32),
+        "pose": spaces.Box(-_FAR_M, _FAR_M, (4, 4), np.float64),
+    }
+    return cast("spaces.Space[dict[str, np.ndarray]]", spaces.Dict(sensors))

@@ -256,7 +256,8 @@ def test_topdown_maps_world_to_pixels(house: House) -> None:
 
 def test_scene_is_a_trimesh_scene_with_every_object(house: House) -> None:
     scene = house.scene
-    assert len(scene.geometry) == len(house.objects) + 1
+    names = {f"{thing.id}_{thing.category.replace(' ', '_')}" for thing in house.objects}
+    assert set(scene.geometry) == names | {"shell", "shell_patterned"}
     assert sum(len(part.faces) for part in scene.geometry.values()) == len(house.mesh.faces)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from placecell.envs.meshes import scene_mesh
 from placecell.envs.render import PaintedMesh, Renderer
 from placecell.envs.solids import Shape, rotation_x
 from placecell.geometry import Camera, look_at, pose_from
@@ -97,7 +98,7 @@ def test_trimesh_meshes_can_be_rendered(colour: str) -> None:
         box.visual = trimesh.visual.ColorVisuals(box, vertex_colors=np.tile([5, 100, 250, 255], (len(box.vertices), 1)))
     else:
         box.visual = trimesh.visual.ColorVisuals(box, face_colors=np.tile([5, 100, 250, 255], (len(box.faces), 1)))
-    mesh = PaintedMesh.from_trimesh(trimesh.Scene([box]) if colour == "scene" else box)
+    mesh = scene_mesh(trimesh.Scene([box]) if colour == "scene" else box).mesh
     rgb, depth, ids = Renderer(mesh).render(pose_from(np.array([0.0, 0.0, 4.0]), 0.0), Camera(17, 17))
     assert tuple(rgb[8, 8]) == (5, 100, 250) and depth[8, 8] == pytest.approx(3.0) and ids[8, 8] == 1
 
