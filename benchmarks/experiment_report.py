@@ -150,7 +150,19 @@ def _navigate(result: Mapping[str, Any]) -> Page:
             for name, gain in result["gains"].items()
         ],
     )
-    sections = [("Found, and by how short a way", plots), ("Figures", table), ("What memory is worth", gains)]
+    budgets = list(next(iter(planners.values()))["all"]["within"])
+    hurried = html_table(
+        ("success, %, within so many actions", *budgets),
+        [
+            (name, *(bootstrap.shown(within[budget], 100, 1) for budget in budgets))
+            for name, within in (
+                *((name, row["all"]["within"]) for name, row in planners.items()),
+                *((f"ours over {name}", gain["within"]) for name, gain in result["gains"].items()),
+            )
+        ],
+    )
+    sections = [("Found, and by how short a way", plots), ("Figures", table)]
+    sections += [("What memory is worth", gains), ("Who is in a hurry", hurried)]
     absent = [(name, row["absent"]) for name, row in planners.items() if "absent" in row]
     if absent:
         rows = [

@@ -3,8 +3,9 @@
 Success is a STOP strictly less than a metre (geodesic) from where one can stand nearest to the thing; the second,
 harder column is a STOP less than 0.25 m from a view point: within a metre of the thing's box, and it is seen from
 there. SPL is taken per goal with l, the distance to the same points when the goal is told, and p, the sum of the
-straight displacements until the STOP. STOP moves nothing, so the distances before and after it are the same. Goals,
-distances and view points come from the house's ground truth; planners never see it unless they are marked privileged.
+straight displacements until the STOP. STOP moves nothing, so the distances before and after it are the same. Success
+within fewer actions than the budget is read off the same episodes: nobody was told to hurry. Goals, distances and view
+points come from the house's ground truth; planners never see it unless they are marked privileged.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ SUCCESS_M: Final = 1.0
 VIEW_M: Final = 0.25
 MARKS: Final = {"regions": (0.90, 0.60), "masks": (0.97, 0.60)}  # success, SPL
 GAINS: Final = (0.105, 0.104)  # success, SPL over a memory that forgets between goals
+BUDGETS: Final = (100, 200, 500)  # actions within which success is counted as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +252,9 @@ def _figures(goals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 ("steps", "steps"),
             )
         }
+        figures[kind]["within"] = {
+            str(budget): bootstrap.mean(houses, [float(_within(goal, budget)) for goal in part]) for budget in BUDGETS
+        }
         figures[kind]["wrongly_refused"] = sum(goal["refused"] for goal in part)
         figures[kind]["out_of_steps"] = sum(not goal["stopped"] for goal in part)
     if absent:
@@ -278,14 +283,26 @@ def _costs(rows: Sequence[Mapping[str, Any]], planner: str) -> dict[str, Any]:
     }
 
 
+def _within(goal: Mapping[str, Any], budget: int) -> bool:
+    """Whether a goal was found by so many actions, STOP included."""
+    return bool(goal["success"] and goal["steps"] <= budget)
+
+
 def _gain(ours: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     by_key = {goal["key"]: goal for goal in others}
     pairs = [(goal, by_key[goal["key"]]) for goal in ours if not goal["absent"] and goal["key"] in by_key]
     houses = [goal["house"] for goal, _ in pairs]
-    return {
+    gain: dict[str, Any] = {
         name: bootstrap.difference(houses, [float(a[name]) for a, _ in pairs], [float(b[name]) for _, b in pairs])
         for name in ("success", "spl", "at_view_point")
     }
+    gain["within"] = {
+        str(budget): bootstrap.difference(
+            houses, [float(_within(a, budget)) for a, _ in pairs], [float(_within(b, budget)) for _, b in pairs]
+        )
+        for budget in BUDGETS
+    }
+    return gain
 
 
 def _marks(result: Mapping[str, Any], settings: NavigateSettings) -> dict[str, bool]:
@@ -330,6 +347,9 @@ def summary(result: Mapping[str, Any]) -> str:
                 f"{bootstrap.shown(row['success'], 100, 1):>21}{bootstrap.shown(row['spl']):>23}"
                 f"{bootstrap.shown(row['at_view_point'], 100, 1):>21}{bootstrap.shown(row['steps'], 1, 0):>21}"
             )
+    lines.append(f"{'success % within so many actions':40}" + "".join(f"{budget:>21}" for budget in BUDGETS))
+    lines += [_hurried(name, figures["all"]["within"]) for name, figures in result["planners"].items()]
+    lines += [_hurried(f"ours over {other}", gain["within"]) for other, gain in result["gains"].items()]
     for name, figures in result["planners"].items():
         if "absent" in figures:
             row = figures["absent"]
@@ -354,6 +374,10 @@ def summary(result: Mapping[str, Any]) -> str:
     lines.append("the pose is exact, as with Habitat's GPS and compass")
     lines += [f"{'met' if is_met else 'MISSED'}: {mark}" for mark, is_met in result["marks"].items()]
     return "\n".join(lines)
+
+
+def _hurried(name: str, within: Mapping[str, Any]) -> str:
+    return f"{name:40}" + "".join(f"{bootstrap.shown(within[str(budget)], 100, 1):>21}" for budget in BUDGETS)
 
 
 def _percent(value: float | None) -> str:

@@ -249,12 +249,24 @@ def test_figures_are_means_over_goals_and_gains_are_paired(oracle: dict[str, Any
     assert (ours["success"]["low"], ours["success"]["high"]) == (pytest.approx(2 / 3, abs=1e-3), 1.0)
     gain = result["gains"]["forgetful"]
     assert gain["success"]["value"] == 0.5 and gain["spl"]["value"] == 0.25
+    steps = [goal["steps"] for goal in oracle["result"]["goals"] if not goal["absent"]]
+    for budget in navigate.BUDGETS:  # brute force
+        is_in_time = np.array([count <= budget for count in steps])
+        found = (is_in_time & np.array([[True, True, True], [True, True, False]])).mean()
+        others = (is_in_time & np.array([[True, False, False], [False, True, False]])).mean()
+        assert ours["within"][str(budget)]["value"] == pytest.approx(found, abs=1e-3)
+        assert gain["within"][str(budget)]["value"] == pytest.approx(found - others, abs=1e-3)
     assert result["marks"]["success >= 90%"] is False
     assert result["marks"]["success over no memory across goals >= +10.5 points"] is True
     words, page = navigate.summary(result), render_report(result)
-    for text in ("MISSED: success >= 90%", "ours over forgetful: success 50.0"):
+    for text in ("MISSED: success >= 90%", "ours over forgetful: success 50.0", "success % within so many actions"):
         assert text in words
-    assert "<svg" in page and "What memory is worth" in page and "Where they went" not in page
+    assert (
+        "<svg" in page
+        and "What memory is worth" in page
+        and "Who is in a hurry" in page
+        and "Where they went" not in page
+    )
 
 
 def test_exploration_counts_steps_to_each_share() -> None:
