@@ -3,6 +3,7 @@
 import gymnasium
 
 from placecell.envs.house import CATALOGUE, CATEGORIES, COLOURS, ROOM_TYPES, STRUCTURE, Action, House, HouseEnv, tour
+from placecell.envs.house_team import HouseTeam
 from placecell.envs.scene import SceneEnv
 from placecell.pathfinder import PathFinder, ShortestPath
 
@@ -15,6 +16,7 @@ __all__ = [
     "Action",
     "House",
     "HouseEnv",
+    "HouseTeam",
     "PathFinder",
     "SceneEnv",
     "ShortestPath",

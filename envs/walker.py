@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from placecell.pathfinder import PathFinder
 __all__ = ["AGENT_RADIUS_M", "Action", "Walker", "as_action", "sensor_space", "wrap_rad"]
 
 AGENT_RADIUS_M = 0.18
-_SUBSTEPS = 10
+SUBSTEPS = 10
 _FAR_M = 1000.0
 
 
@@ -153,7 +154,11 @@ class Walker(gymnasium.Env[dict[str, np.ndarray], np.int64]):
             ValueError: If `action` is none of `Action`.
             RuntimeError: If the episode has not begun or is over.
         """
-        action = as_action(action, self._ready and not self._over)
+        terminated, truncated = self._act(as_action(action, self._ready and not self._over))
+        return self._observe(), 0.0, terminated, truncated, self._info()
+
+    def _act(self, action: Action) -> tuple[bool, bool]:
+        """Do one action without looking; says whether the episode terminated, or was truncated."""
         self._collided = False
         if action == Action.MOVE_FORWARD:
             self._move()
@@ -166,25 +171,32 @@ class Walker(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         terminated = action == Action.STOP
         truncated = not terminated and self._num_steps >= self.max_steps
         self._over = terminated or truncated
-        return self._observe(), 0.0, terminated, truncated, self._info()
+        return terminated, truncated
 
     def _move(self) -> None:
-        dx, dz = (
-            -math.sin(self._yaw) * self.forward_step_m / _SUBSTEPS,
-            -math.cos(self._yaw) * self.forward_step_m / _SUBSTEPS,
-        )
-        y = self.pathfinder.height_m
-        for _ in range(_SUBSTEPS):
-            if self.pathfinder.is_navigable((self._x + dx, y, self._z + dz)):
-                self._x, self._z = self._x + dx, self._z + dz
-                continue
-            self._collided = True
-            if not self.allow_sliding:
+        for _ in range(SUBSTEPS):
+            end = self._part(self._x, self._z, self._yaw, self._can_stand)
+            if end is None:
+                self._collided = True
                 return
-            if self.pathfinder.is_navigable((self._x + dx, y, self._z)):
-                self._x += dx
-            elif self.pathfinder.is_navigable((self._x, y, self._z + dz)):
-                self._z += dz
+            self._collided |= end[2]
+            self._x, self._z = end[:2]
+
+    def _part(
+        self, x: float, z: float, yaw: float, can_stand: Callable[[float, float], bool]
+    ) -> tuple[float, float, bool] | None:
+        """Where a part of a step forward ends, and whether it slid along a wall; None where it is blocked."""
+        dx, dz = (-f(yaw) * self.forward_step_m / SUBSTEPS for f in (math.sin, math.cos))
+        if can_stand(x + dx, z + dz):
+            return x + dx, z + dz, False
+        if self.allow_sliding and can_stand(x + dx, z):
+            return x + dx, z, True
+        if self.allow_sliding and can_stand(x, z + dz):
+            return x, z + dz, True
+        return None
+
+    def _can_stand(self, x: float, z: float) -> bool:
+        return self.pathfinder.is_navigable((x, self.pathfinder.height_m, z))
 
     def _observe(self) -> dict[str, np.ndarray]:
         pose = self.pose
