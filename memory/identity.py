@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 
 from placecell.memory.association import agreement, assign
-from placecell.memory.tracks import AgentTracks, Presence, Track
+from placecell.memory.track import Presence, Track
+from placecell.memory.tracks import AgentTracks
 
 __all__ = ["StayNode", "alike", "lives", "stays_of"]
 
