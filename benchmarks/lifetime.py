@@ -1,4 +1,7 @@
-"""A long life in one house: goal after goal under a byte cap, and what a step costs as the memory grows old."""
+"""A long life in one house: goal after goal under a byte cap, and what a step costs as the memory grows old.
+
+Looks that teach nothing are not written: `RevisitGate` thins what is seen again from where it was seen before.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from placecell.benchmarks.navigate import SUCCESS_M, NavigateSettings
 from placecell.benchmarks.players import TimedEnv, house_detector, new_experience, open_player
 from placecell.envs.house import HouseEnv
 from placecell.memory.memory import Memory
+from placecell.memory.revisits import RevisitGate
 from placecell.progress import resident_mb
 
 __all__ = ["run", "summary"]
@@ -54,7 +58,7 @@ def run(
     world.reset(int(rng.integers(2**31)))
     goals: list[HouseGoal] = []
     planner = open_player("ours", env, settings.seed, _nowhere)
-    experience = new_experience(env, house_detector(settings.detector, env), max_bytes=max_bytes)
+    experience = new_experience(env, house_detector(settings.detector, env), max_bytes=max_bytes, gate=RevisitGate())
     sensed = experience.observe(world.last, world.info)
     size = max(num_steps // _PARTS, 1)
     costs: list[float] = []

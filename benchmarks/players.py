@@ -22,10 +22,12 @@ from placecell.perception.objects import Detector, open_detector
 if TYPE_CHECKING:
     from placecell.benchmarks.episodes import Episode
     from placecell.benchmarks.filming import Film
+    from placecell.memory.budget import Gate
 
 __all__ = [
     "DETECTORS",
     "TimedEnv",
+    "blind_memory",
     "film_of",
     "floor_way",
     "house_detector",
@@ -94,7 +96,12 @@ def floor_way(way_m: Sequence[np.ndarray]) -> list[list[float]]:
 
 
 def new_experience(
-    env: HouseEnv, detector: Detector | None, start_s: float = 0.0, max_bytes: int | None = None, is_blind: bool = False
+    env: HouseEnv,
+    detector: Detector | None,
+    start_s: float = 0.0,
+    max_bytes: int | None = None,
+    is_blind: bool = False,
+    gate: Gate | None = None,
 ) -> Experience:
     """An empty memory in RAM, and what carries observations into it.
 
@@ -104,9 +111,15 @@ def new_experience(
         start_s: Time of the first observation.
         max_bytes: Cap on the memory.
         is_blind: Give every picture the same vector: for planners that only need the map.
+        gate: Decides what is worth a record; None keeps all.
     """
-    memory = Memory(_Blind() if is_blind else _encoder(), max_bytes=max_bytes)
+    memory = blind_memory() if is_blind else Memory(_encoder(), max_bytes=max_bytes, gate=gate)
     return Experience(memory, env.camera, detector, agent_id=AGENT, start_s=start_s)
+
+
+def blind_memory() -> Memory:
+    """An empty memory in RAM for planners that only need the map: every picture gets the same vector."""
+    return Memory(_Blind())
 
 
 class _Blind:
