@@ -149,6 +149,8 @@ class Answers:
                 encoder=None if image_encoder is None else lambda: image_encoder,
                 text_encoder=None if text_encoder is None else lambda: text_encoder,
                 ground=lambda: Ground(self._scene.fill(views.forest.space), views.timeline.item),
+                facts=self._scene.facts if self._log.has_scenes() else None,
+                item=views.timeline.item,
             )
         return self._recaller, tuple(notes)
 

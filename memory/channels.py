@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from placecell.memory.forest import Forest
 
 __all__ = [
+    "MIN_TEXTS",
     "Channel",
     "Glance",
     "Moment",
@@ -129,7 +130,7 @@ class Channel:
     """Candidates of one way of looking, on the scale of its own background.
 
     Attributes:
-        name: "visual", "dense", "words", "graph", "forest", "uses" or "space".
+        name: "visual", "dense", "words", "graph", "facts", "forest", "uses" or "space".
         raw: Score of each candidate: a cosine, a BM25, a share of a walk.
         chance: Calibrated chance of each candidate.
         mean: Mean score of the background.

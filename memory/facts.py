@@ -7,27 +7,23 @@ and the texts, so that it does not matter in which order they came.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
-
 from placecell.memory.fact import RELATIONS, SYMMETRIC, Fact
-from placecell.memory.graph import pagerank
+from placecell.memory.fact_walk import FactWalk, Node
 from placecell.memory.notes import Notes
 from placecell.memory.queries import singular
 from placecell.memory.records import Record, RecordId
-from placecell.memory.scene_facts import Plan, Scene, SceneFacts
+from placecell.memory.scene_facts import Plan, Scene, SceneFacts, shown_best
 from placecell.memory.told_facts import ToldFacts
 
 __all__ = ["RELATIONS", "Fact", "FactGraph"]
 
-DAMPING: Final = 0.5
-_TIES: Final = {"in": 1.0, "on": 1.0, "near": 0.25, "next to": 0.5, "same as": 1.0, "moved from": 0.5}
-_SHOWN_BY: Final = 0.25  # tie of a fact's ends with the records that show it
-
-Node = str | RecordId
+_WALKS: Final = 8  # graphs of other times that are kept
+_WORDS: Final = 3  # that a name has at most, where a text is searched for names
 
 
 class FactGraph:
@@ -36,6 +32,7 @@ class FactGraph:
     Args:
         objects: The map of things, or what gives it; None for none.
         places: The map of rooms, or what gives it; None for none.
+        told: What was said, where that is read already.
 
     Attributes:
         notes: The texts, tied to what is like them.
@@ -51,13 +48,18 @@ class FactGraph:
     """
 
     def __init__(
-        self, objects: Scene | Callable[[], Scene] | None = None, places: Plan | Callable[[], Plan] | None = None
+        self,
+        objects: Scene | Callable[[], Scene] | None = None,
+        places: Plan | Callable[[], Plan] | None = None,
+        told: ToldFacts | None = None,
     ) -> None:
         self._scene = SceneFacts(
             objects if callable(objects) else lambda: objects, places if callable(places) else lambda: places
         )
-        self._told = ToldFacts()
+        self._told = ToldFacts() if told is None else told
         self.notes = Notes()
+        self._walks: dict[tuple[object, ...], FactWalk] = {}
+        self._walked: tuple[object, ...] = ()
 
     def fold(self, record: Record) -> None:
         """Take in a record; only texts say anything here, the rest comes from the maps."""
@@ -152,6 +154,62 @@ class FactGraph:
 
     # --- association --------------------------------------------------------------------------------------------
 
+    def named_in(self, text: str) -> dict[str, tuple[str, ...]]:
+        """Names of known things, rooms and nouns that a text holds, longest first, with the nodes that go by each.
+
+        Example:
+            >>> graph = FactGraph()
+            >>> graph.fold(Record("ann", 1, "text", 1.0, 1.0, text="the red mug is on the table"))
+            >>> graph.named_in("are there tables beside the red mug?")
+            {'red mug': ('red mug',), 'table': ('table',)}
+        """
+        self._scene.sync()
+        known: dict[str, set[str]] = {noun: {noun} for noun in self._told.nouns()}
+        for key, thing in self._scene.things.items():
+            known.setdefault(_singular(thing.name), set()).add(key)
+        for key, room in self._scene.rooms.items():
+            known.setdefault(room.name, set()).add(key)
+        tokens = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text.lower())
+        taken = [False] * len(tokens)
+        found: dict[str, tuple[str, ...]] = {}
+        for size in range(_WORDS, 0, -1):
+            for start in range(len(tokens) - size + 1):
+                name = _singular(" ".join(tokens[start : start + size]))
+                if name in known and not any(taken[start : start + size]):
+                    taken[start : start + size] = [True] * size
+                    found[name] = tuple(sorted(known[name]))
+        return found
+
+    def walk(self, at_s: float | None = None, as_of_s: float | None = None, with_notes: bool = True) -> FactWalk:
+        """The graph to walk on: facts, names, evidence and linked notes; kept until something changes.
+
+        Args:
+            at_s: Only what held then; by default all that ever held, what holds still counting twice.
+            as_of_s: Only what was known then, as it was known then.
+            with_notes: Whether texts are tied to texts that are like them.
+        """
+        self._scene.sync()
+        state = (self._scene.state, self._told.size, len(self.notes))
+        if state != self._walked:
+            self._walks, self._walked = {}, state
+        key = (at_s, as_of_s, with_notes)
+        if key not in self._walks:
+            if len(self._walks) >= _WALKS:
+                self._walks.clear()
+            known = self._all() if as_of_s is None else (f for g in self._all() if (f := g.known_at(as_of_s)))
+            walk = FactWalk(fact for fact in known if at_s is None or fact.holds_at(at_s))
+            for node in (*self._scene.things, *self._scene.rooms):
+                if self._name(node):
+                    walk.tie(node, self._name(node), 1.0)
+            for node, thing in self._scene.things.items():
+                for record_id in shown_best(thing, as_of_s):
+                    walk.show(node, record_id)
+            if with_notes:
+                for (later, earlier), likeness in self.notes.ties().items():
+                    walk.tie(later, earlier, likeness)
+            self._walks[key] = walk
+        return self._walks[key]
+
     def associate(
         self, seeds: Mapping[Node, float], k: int = 10, at_s: float | None = None
     ) -> list[tuple[Node, float]]:
@@ -165,52 +223,20 @@ class FactGraph:
         Returns:
             Nodes (keys, nouns, record ids) other than the seeds with their share of the walk, best first. Empty if no
             seed is known.
-
-        Source: HippoRAG 2 (Gutierrez et al. 2025): damping 0.5, undirected, weighted.
         """
-        self._scene.sync()
-        edges: dict[tuple[Node, Node], float] = {}
-
-        def tie(a: Node, b: Node, weight: float) -> None:
-            key = (a, b) if _node_order(a) <= _node_order(b) else (b, a)
-            edges[key] = max(edges.get(key, 0.0), weight)
-
-        for fact in self._all():
-            if at_s is not None and not fact.holds_at(at_s):
-                continue
-            weight = _TIES[fact.relation] * (1.0 if fact.valid_to_s is None else 0.5)
-            tie(fact.subject, fact.object, weight)
-            for key in fact.evidence:
-                tie(fact.subject, key, _SHOWN_BY)
-                tie(fact.object, key, _SHOWN_BY)
-        for node in (*self._scene.things, *self._scene.rooms):
-            if self._name(node):
-                tie(node, self._name(node), 1.0)
-        for (later, earlier), likeness in self.notes.ties().items():
-            tie(later, earlier, likeness)
-        nodes = sorted({node for pair in edges for node in pair}, key=_node_order)
-        row = {node: i for i, node in enumerate(nodes)}
-        restart = np.zeros(len(nodes))
+        walk = self.walk(at_s)
+        starts: dict[Node, float] = {}
         for seed, weight in seeds.items():
-            starts: list[Node] = [seed] if isinstance(seed, RecordId) else [*sorted(self._nodes_called(seed))]
-            starts = [start for start in starts if start in row]
-            for start in starts:
-                restart[row[start]] += max(weight, 0.0) / len(starts)
-        if not restart.any():
-            return []
-        ends = np.array([(row[a], row[b]) for a, b in edges], np.int64).reshape(-1, 2)
-        rank = pagerank(len(nodes), ends[:, 0], ends[:, 1], np.array(list(edges.values())), restart, DAMPING)
-        found = [(node, round(float(rank[i]), 9)) for node, i in row.items() if restart[i] == 0]
-        return sorted(found, key=lambda pair: (-pair[1], _node_order(pair[0])))[:k]
+            nodes: list[Node] = [seed] if isinstance(seed, RecordId) else [*sorted(self._nodes_called(seed))]
+            nodes = [node for node in nodes if node in walk]
+            for node in nodes:
+                starts[node] = starts.get(node, 0.0) + max(weight, 0.0) / len(nodes)
+        return walk.shares(starts)[:k]
 
 
 def _singular(name: str) -> str:
     words = name.split()
     return " ".join([*words[:-1], singular(words[-1])]) if words else ""
-
-
-def _node_order(node: str | RecordId) -> tuple[int, str, int]:
-    return (1, node.agent_id, node.seq) if isinstance(node, RecordId) else (0, node, 0)
 
 
 def _order(fact: Fact) -> tuple[float, str, str, str, float]:

@@ -29,6 +29,7 @@ from placecell.memory.channels import (
     tile_box,
     vector_channel,
 )
+from placecell.memory.fact_channel import ToldAround, fact_channel
 from placecell.memory.fusion import diversify as diversified
 from placecell.memory.fusion import fuse, intervals, support, weights
 from placecell.memory.graph import SEEDS, spread
@@ -36,10 +37,11 @@ from placecell.memory.lexicon import Lexicon
 from placecell.memory.planning import Plan, Planner
 from placecell.memory.predicates import Predicate
 from placecell.memory.queries import Query
-from placecell.memory.records import Recollection, Record
+from placecell.memory.records import Recollection, Record, RecordId
 from placecell.memory.routing import Ground, Needs, asks_for_places, needs_of, space_channel, uses_channel
 
 if TYPE_CHECKING:
+    from placecell.memory.facts import FactGraph
     from placecell.memory.forest import Forest
     from placecell.perception.encoders import Encoder
 
@@ -85,6 +87,8 @@ class Recaller:
         encoder: Gives the encoder of the pictures; called when a query has to be embedded.
         text_encoder: The same for texts.
         ground: Gives the tree over space; called when a question asks for a use or for places.
+        facts: Gives the facts of a memory of space; None where there are only those that texts state.
+        item: Item of a record; needed to walk over facts.
     """
 
     def __init__(
@@ -97,6 +101,8 @@ class Recaller:
         encoder: Callable[[], Encoder] | None = None,
         text_encoder: Callable[[], Any] | None = None,
         ground: Callable[[], Ground] | None = None,
+        facts: Callable[[], FactGraph] | None = None,
+        item: Callable[[RecordId], int | None] | None = None,
     ) -> None:
         self._moments = Glance(moments)
         self._visual = visual
@@ -104,6 +110,8 @@ class Recaller:
         self._lexicon = lexicon
         self._forest = forest
         self._ground = ground
+        self._facts, self._item = facts, item
+        self._told = None if lexicon is None or item is None else ToldAround(lexicon, self._moments)
         self._planner = Planner(encoder if visual is not None else None, text_encoder if dense is not None else None)
         self._affordances = Affordances(encode=self._planner.meanings if self._planner.has_meanings else None)
 
@@ -218,6 +226,8 @@ class Recaller:
                 return Recollections(hits, notes)
             return Recollections(self._overview(plan.query, k, test), notes)
         channels = self._channels(plan, where, test, k)
+        facts = self._by_facts(plan, test, self._test(Predicate(), as_of, visible), as_of, channels)
+        channels += [] if facts is None else [facts]
         if not channels:
             empty = "nothing to compare with" if where.is_open else "nothing satisfies the filters"
             return Recollections((), (*notes, empty))
@@ -304,6 +314,23 @@ class Recaller:
                 )  # fmt: skip
                 looks += [] if look is None else [(name, needs.things[name], look)]
         return [uses_channel(looks), None if ground is None else space_channel(ground, needs, pool, test)]
+
+    def _by_facts(
+        self, plan: Plan, test: Visible, known: Visible, as_of: Number | None, channels: Sequence[Channel]
+    ) -> Channel | None:
+        """What the things of a question lead to over facts."""
+        if plan.query is None or self._item is None or not plan.query.semantic:
+            return None
+        graph = self._facts() if self._facts is not None else None
+        if graph is None and self._told is not None:
+            graph = self._told.facts(plan.query.semantic, known)
+        if graph is None:
+            return None
+        return fact_channel(
+            graph, plan.query.semantic, item=self._item, pool=POOL, visible=test,
+            count=max((channel.count for channel in channels), default=0) + len(self._lexicon or ()),
+            as_of_s=None if as_of is None else float(as_of),
+        )  # fmt: skip
 
     def _bins(self, where: Predicate) -> list[tuple[float, Any]]:
         """Time bins of equal length over what is asked for."""

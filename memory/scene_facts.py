@@ -21,7 +21,7 @@ from placecell.memory.records import RecordId
 from placecell.memory.relations import CONTAINERS, NEAR_M, NEXT_M, relations_of
 from placecell.memory.rooms import Room
 
-__all__ = ["Plan", "Scene", "SceneFacts"]
+__all__ = ["Plan", "Scene", "SceneFacts", "shown_best"]
 
 _STAYED_M: Final = 0.3  # what is found again within so far has not moved
 _BESIDE_M: Final = 0.5  # what stands in a wall's cells belongs to the room within so far
@@ -94,6 +94,7 @@ class SceneFacts:
     Attributes:
         things: Things by key, as of the last `sync`.
         rooms: Rooms by key, as of the last `sync`.
+        state: Grows with every `sync` that finds something changed.
     """
 
     def __init__(self, give_objects: Callable[[], Scene | None], give_places: Callable[[], Plan | None]) -> None:
@@ -103,6 +104,7 @@ class SceneFacts:
         self._places: Plan | None = None
         self.things: dict[str, SceneObject] = {}
         self.rooms: dict[str, Room] = {}
+        self.state = 0
         self._stands: dict[str, list[_Stand]] = {}
         self._pairs: dict[tuple[str, str], list[Fact]] = {}
         self._partners: dict[str, set[str]] = {}
@@ -113,6 +115,7 @@ class SceneFacts:
     def sync(self) -> None:
         """Take in what has changed in the maps."""
         scene, places = self._give_objects(), self._give_places()
+        before = (self._scene, self._scene_version, self._places, self._places_version)
         if scene is not self._scene:
             self._scene, self._scene_version = scene, -1
             self.things, self._stands, self._pairs, self._partners = {}, {}, {}, {}
@@ -130,6 +133,7 @@ class SceneFacts:
         beside = {other for name in touched for other in self._partners.get(name, ())}
         for name in touched | beside:
             self._move(name)
+        self.state += before != (self._scene, self._scene_version, self._places, self._places_version)
 
     def all(self) -> Iterator[Fact]:
         """All facts."""
@@ -297,6 +301,12 @@ def _stands(thing: SceneObject, changes: Sequence[ObjectChange]) -> list[_Stand]
             to_s = ended_s = thing.since_s
         found.append(_Stand(low + offset, high + offset, stay.from_s, to_s, stay.from_s, ended_s))
     return found
+
+
+def shown_best(thing: SceneObject, until_s: float | None = None) -> tuple[RecordId, ...]:
+    """The best views of a thing up to a time (seconds, that one included; None for all)."""
+    seen = [s for s in thing.sightings if until_s is None or s.stamp_s <= until_s]
+    return tuple(s.record_id for s in sorted(seen, key=lambda s: (-s.quality, s.record_id))[:EVIDENCE])
 
 
 def _shown(thing: SceneObject, from_s: float, to_s: float | None) -> tuple[RecordId, ...]:

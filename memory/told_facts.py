@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -20,17 +20,27 @@ _ROOMS: Final = frozenset(
 
 
 class ToldFacts:
-    """What texts say, whatever the order in which they come."""
+    """What texts say, whatever the order in which they come.
+
+    Attributes:
+        size: How many sayings there are.
+    """
 
     def __init__(self) -> None:
+        self.size = 0  # how many sayings
         self._said: dict[str, list[tuple[float, RecordId, Said]]] = {}
         self._facts: dict[str, list[Fact]] = {}
 
     def fold(self, record: Record) -> None:
         """Read the text of a record."""
-        for said in read_facts(record.text):
-            self._said.setdefault(said.subject, []).append((record.stamp_s, record.record_id, said))
+        self.tell(record.stamp_s, record.record_id, read_facts(record.text))
+
+    def tell(self, stamp_s: float, record_id: RecordId, sayings: Iterable[Said]) -> None:
+        """Take in what a record says."""
+        for said in sayings:
+            self._said.setdefault(said.subject, []).append((stamp_s, record_id, said))
             self._facts.pop(said.subject, None)
+            self.size += 1
 
     def all(self) -> Iterator[Fact]:
         """All facts, subject by subject."""
