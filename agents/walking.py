@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from placecell.agents.planner import FORWARD, LEFT, RIGHT, Sensed
+from placecell.agents.wriggling import wriggle
 from placecell.pathfinder import CELL_M, PathFinder, ShortestPath
 
 __all__ = ["Finder", "Walker", "turn_towards"]
@@ -21,6 +22,8 @@ _PARTS: Final = 8  # points at which a step is checked
 _FORGET: Final = 300  # steps after which a blocked place is tried again
 _LESSON: Final = 10  # actions that a bump is worth, as it teaches where the way is not
 _PATIENCE: Final = 40  # actions without progress after which a target is given up
+_AT_A_LOSS: Final = 15  # actions without progress after which more than the next step is thought of
+_SAME_M: Final = 0.05  # what is bumped into so near to an earlier bump is the same thing
 
 
 @runtime_checkable
@@ -53,7 +56,8 @@ class Walker:
     """Turns targets into actions, one at a time, and learns from the steps that did not move.
 
     Of the twelve headings it takes the one whose step is free on the map and shortens the way most, a turn costing a
-    few centimetres. What blocked a step is taken for an obstacle for a while, on top of the map.
+    few centimetres; where none does, or nothing was gained for long, it plans several steps (see `wriggle`). What
+    blocked a step is taken for an obstacle for a while, on top of the map.
 
     Args:
         forward_m: Length of a step.
@@ -80,6 +84,7 @@ class Walker:
         self._bumps: list[_Bump] = []
         self._last: tuple[int, np.ndarray] | None = None
         self._aim: float | None = None  # heading of a turn under way
+        self._plan: list[float] = []  # headings of the next steps, where one at a time does not do
         self._target: tuple[float, float, float] | None = None
         self._best_m, self._since_best, self._step = math.inf, 0, 0
         self._visits: dict[tuple[int, int], int] = {}
@@ -97,8 +102,14 @@ class Walker:
             moved = float(np.hypot(*(sensed.position_m - self._last[1])[[0, 2]]))
             if sensed.has_collided or moved < _STILL_M:
                 x, z = _ahead(sensed.position_m, sensed.heading_rad, 0.07)
-                self._bumps.append(_Bump(x, z, sensed.step))
-                self._since_best = max(self._since_best - _LESSON, 0)
+                self._plan = []
+                if all(math.hypot(bump.x - x, bump.z - z) > _SAME_M for bump in self._bumps):
+                    self._bumps.append(_Bump(x, z, sensed.step))
+                    self._since_best = max(self._since_best - _LESSON, 0)
+        self._last = None
+
+    def excuse(self) -> None:
+        """Learn nothing of the last step: what may have blocked it, another agent say, will not stay there."""
         self._last = None
 
     def patched(self, finder: PathFinder) -> PathFinder:
@@ -130,13 +141,16 @@ class Walker:
         self._note_progress(tuple(float(v) for v in path.points[-1]), path.geodesic_distance)
         if path.geodesic_distance <= arrive_m or self._since_best > _PATIENCE:
             return None
-        heading = self._heading(finder, here, yaw, path)
+        if not self._plan and self._since_best >= _AT_A_LOSS:
+            self._plan = self._steps(finder, here, yaw, path)
+        heading = self._plan[0] if self._plan else self._heading(finder, here, yaw, path)
         if heading is None:
             return None
         action = turn_towards(yaw, heading, self.turn_rad)
         self._aim = heading if action is not None else None
         if action is None:
             action = FORWARD
+            self._plan = self._plan[1:]
             spot = _spot(*_ahead(here, yaw, self.forward_m))
             self._visits[spot] = self._visits.get(spot, 0) + 1
         self._last = (action, np.asarray(pose[:3, 3], np.float64).copy())
@@ -145,7 +159,7 @@ class Walker:
     def _note_progress(self, target: tuple[float, ...], left_m: float) -> None:
         """Count actions since the way to this target was last the shortest so far."""
         if self._target is None or math.dist(target, self._target) > 0.3:
-            self._best_m, self._visits = math.inf, {}
+            self._best_m, self._visits, self._plan = math.inf, {}, []
         self._target = (target[0], target[1], target[2])
         if left_m < self._best_m - 0.05:
             self._best_m, self._since_best = left_m, 0
@@ -181,6 +195,9 @@ class Walker:
             if left < rest[0] + 1.5 * self.forward_m and self._is_free(finder, here, heading, is_lost):
                 is_worth = left < rest[0] - 0.02 or rest[0] > 2 * self.forward_m or is_lost
                 return heading if is_worth else None
+        self._plan = self._steps(finder, here, yaw, path)
+        if self._plan:
+            return self._plan[0]
         # Nowhere to go on the map: try what lies most in the open.
         return max(options, key=lambda option: self._openness(finder, here, option[2]))[2]
 
@@ -196,11 +213,19 @@ class Walker:
             is_lost = is_lost and not is_open
         return True
 
+    def _steps(self, finder: Finder, here: np.ndarray, yaw: float, path: ShortestPath) -> list[float]:
+        """Headings of the next steps, thought of together; none where that does not help either."""
+        if not isinstance(finder, PathFinder):
+            return []
+        near = [(bump.x, bump.z) for bump in self._bumps if math.hypot(bump.x - here[0], bump.z - here[2]) < 2.0]
+        return wriggle(finder, here, yaw, np.asarray(path.points[-1]), self.forward_m, self._num_headings, near)
+
     def _openness(self, finder: Finder, here: np.ndarray, heading: float) -> float:
-        """How free the floor is at the end of a step."""
-        x, z = _ahead(here, heading, self.forward_m)
-        if any(math.hypot(bump.x - x, bump.z - z) < 2 * _BLOCK_M * self.caution for bump in self._bumps):
-            return -1.0
+        """How free the floor is at the end of a step; less than nothing where something was bumped into on it."""
+        for part in range(1, _PARTS + 1):
+            x, z = _ahead(here, heading, self.forward_m * part / _PARTS)
+            if any(math.hypot(bump.x - x, bump.z - z) < _SAME_M for bump in self._bumps):
+                return -1.0
         return finder.distance_to_closest_obstacle(np.array([x, here[1], z]), 1.0)
 
 

@@ -74,7 +74,7 @@ class Places:
         self._num_views = 0
         self._levels: tuple[int, list[Level]] = (-1, [])
         self._finders: OrderedDict[tuple[int, int, float, bool], PathFinder] = OrderedDict()
-        self._seen: tuple[int, float, list[Frontier]] = (-1, 0.0, [])
+        self._seen: dict[float, tuple[int, list[Frontier]]] = {}  # by the radius of the agent that asked
         self._next_id = 0
         self._plans: tuple[int, list[FloorPlan]] = (-1, [])
         self._book = RoomBook()
@@ -198,11 +198,12 @@ class Places:
 
     def frontiers(self, agent_radius_m: float = 0.18) -> list[Frontier]:
         """Where reachable known floor borders on the unknown, on every floor that an agent has been on."""
-        if self._seen[:2] != (self.version, agent_radius_m):
+        version, before = self._seen.get(agent_radius_m, (-1, []))
+        if version != self.version:
             found = [frontier for level in self._all_levels() for frontier in self._frontiers_of(level, agent_radius_m)]
-            named, self._next_id = match(found, self._seen[2], self._next_id)
-            self._seen = self.version, agent_radius_m, named
-        return list(self._seen[2])
+            named, self._next_id = match(found, before, self._next_id)
+            self._seen[agent_radius_m] = self.version, named
+        return list(self._seen[agent_radius_m][1])
 
     def _frontiers_of(self, level: Level, agent_radius_m: float) -> list[Frontier]:
         floor = level.floor

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from placecell.agents.planner import FORWARD, LEFT, RIGHT, Sensed
 from placecell.agents.walking import Walker, turn_towards
+from placecell.agents.wriggling import wriggle
 from placecell.geometry import pose_from
 from placecell.pathfinder import PathFinder
 
@@ -91,3 +93,56 @@ def test_turns_go_the_short_way() -> None:
     assert turn_towards(3.05, -3.05) is None
     assert turn_towards(2.5, -2.5) == LEFT
     assert turn_towards(0.3, -0.5) == RIGHT
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_gap_as_wide_as_the_agent_is_squeezed_through(seed: int) -> None:
+    finder = floor((50, 0, 56, 40), (50, 49, 56, 102))  # its middle fits into one column of cells
+    finder.seed(seed)
+    start, goal = (0.0, 0.0, 0.0), (0.0, 0.0, 5.0)
+    while start[2] < 3.2:
+        start = finder.get_random_navigable_point()
+    while goal[2] > 2.2:
+        goal = finder.get_random_navigable_point()
+    body = Body(finder, start[0], start[2], yaw=seed * math.pi / 6)
+    walk(body, finder, (goal[0], goal[2]), Walker())
+    assert finder.geodesic_distance((body.x, 0.0, body.z), goal) < 0.3
+
+
+@pytest.mark.parametrize("caution", [1.0, 0.5])
+def test_it_does_not_press_on_where_it_was_stopped(caution: float) -> None:
+    true = floor((45, 0, 52, 102))  # the map shows no wall
+    walker, body = Walker(), Body(true, 2.5, 4.0)
+    walker.caution = caution
+    pressed: Counter[tuple[float, float, float]] = Counter()
+    for step in range(60):
+        rgb = np.zeros((4, 4, 3), np.uint8)
+        walker.observe(Sensed(step, 0.5 * step, body.pose, rgb, EMPTY, has_collided=body.has_collided))
+        # The target moves about a little, as frontiers do.
+        action = walker.action(walker.patched(floor()), body.pose, (2.5 + 0.4 * (step % 2), 0.0, 1.0))
+        if action is None:
+            break
+        body.do(action)
+        if body.has_collided:
+            pressed[round(body.x, 2), round(body.z, 2), round(body.yaw % (2 * math.pi), 1)] += 1
+    assert sum(pressed.values()) >= 2 and max(pressed.values()) <= 3
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_steps_that_are_planned_can_be_taken_and_lead_nearer(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    free = np.pad(rng.random((60, 60)) > 0.01, 1)
+    finder = PathFinder(free)
+    finder.seed(seed)
+    start, goal = finder.get_random_navigable_point(), finder.get_random_navigable_point()
+    steps = wriggle(finder, np.array(start), 0.3, np.array(goal))
+    x, z = start[0], start[2]
+    for heading in steps:
+        assert math.isclose((heading - 0.3) % (math.pi / 6), 0.0, abs_tol=1e-6) or math.isclose(
+            (heading - 0.3) % (math.pi / 6), math.pi / 6, abs_tol=1e-6
+        )
+        x, z = x - 0.25 * math.sin(heading), z - 0.25 * math.cos(heading)
+        assert finder.is_navigable((x, 0.0, z))
+    if steps:
+        field = finder.distance_field(goal)
+        assert field[finder.cell(x, z)] < field[finder.cell(start[0], start[2])]
