@@ -50,12 +50,11 @@ def wriggle(
 
     Example:
         >>> free = np.ones((40, 40), bool)
-        >>> free[20:24, :] = False
-        >>> free[20:24, 19:28] = True  # 45 cm wide: the agent's middle fits into one column of cells
+        >>> free[20:24, :19] = free[20:24, 28:] = False  # a gap of 45 cm: its middle fits into one column of cells
         >>> finder = PathFinder(np.pad(free, 1))
-        >>> steps = wriggle(finder, np.array([1.0, 0.0, 1.6]), 0.0, np.array([1.2, 0.0, 0.4]))
-        >>> len(steps) > 2
-        True
+        >>> steps = wriggle(finder, np.array([1.1, 0.0, 1.6]), 0.0, np.array([1.22, 0.0, 0.4]))
+        >>> [round(heading / (np.pi / 6)) % 12 for heading in steps]
+        [11]
     """
     field = finder.distance_field(target)
     turn = 2 * math.pi / num_headings
