@@ -31,20 +31,21 @@ class Explorer:
 
     Args:
         choose: Picks the next frontier.
+        roam: Makes the roamer that knows the ways.
     """
 
     name = "explorer"
     is_privileged = False
     is_forgetful = False
 
-    def __init__(self, choose: Choice = nearest_frontier) -> None:
-        self._choose = choose
+    def __init__(self, choose: Choice = nearest_frontier, roam: Callable[[Experience], Roamer] = Roamer) -> None:
+        self._choose, self._roam = choose, roam
         self._roamer: Roamer | None = None
         self._current: int | None = None
 
     def reset(self, goal: Goal | None, experience: Experience) -> None:
         """Begin anew; the goal does not matter."""
-        self._roamer, self._current = Roamer(experience), None
+        self._roamer, self._current = self._roam(experience), None
 
     def act(self, sensed: Sensed) -> Decision:
         """Go on to the next frontier."""

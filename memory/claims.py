@@ -69,6 +69,12 @@ class Claims:
         found = [claim for claim in found if not claim.is_released and now_s < claim.until_s]
         return min(found, key=lambda claim: (claim.cost, claim.holder)).holder if found else None
 
+    def live(self, now_s: float) -> list[Claim]:
+        """All claims that hold at the moment, the cheapest first, winners or not."""
+        found = [claim for own in self._claims.values() for claim in own.values()]
+        found = [claim for claim in found if not claim.is_released and now_s < claim.until_s]
+        return sorted(found, key=lambda claim: (claim.cost, claim.holder, claim.target))
+
     def targets(self, holder: str, now_s: float) -> tuple[str, ...]:
         """What an agent holds at the moment, sorted."""
         return tuple(sorted(t for t in self._claims.get(holder, {}) if self.holder(t, now_s) == holder))

@@ -56,6 +56,8 @@ class Policy:
         quota_burst_bytes: Most of the quota that can be saved up.
         max_peers: Most peers.
         max_lease_s: Longest lease of a claim; longer ones are cut.
+        relays_late: Pass on what others said only to a peer that still lacks it `patience_s` later: where all reach
+            all, each record then takes one way to each instead of several.
     """
 
     every_s: float = 1.0
@@ -68,6 +70,7 @@ class Policy:
     quota_burst_bytes: float = 32e6
     max_peers: int = 256
     max_lease_s: float = 300.0
+    relays_late: bool = False
 
     def __post_init__(self) -> None:
         for name in ("every_s", "patience_s", "name_lease_s", "burst_bytes", "quota_bytes_per_s", "quota_burst_bytes"):
@@ -360,6 +363,10 @@ class Sharing:
         for record in delta.records:
             peer.have.setdefault(record.agent_id, Ranges()).add(record.seq)
         peer.note(delta.records)
+        if self.policy.relays_late:  # its author is taken to have told the others too
+            for other in self._peers.values():
+                if other is not peer:
+                    other.flying.extend((self._now_s, record.record_id) for record in delta.records)
         return bool(delta.pictures)
 
     def _check_authors(self, peer: Peer, delta: Delta) -> None:

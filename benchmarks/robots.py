@@ -1,0 +1,216 @@
+"""Several robots explore one house: rounds until 95 % of the floor has been in a picture, against one robot alone.
+
+In a round every robot acts once, so rounds are to a team what actions are to one. Each robot has its own start, memory
+and map; what they share goes through the protocol, and its bytes are counted. A team of one is the same robot.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from placecell.agents.house_team import Robot
+from placecell.agents.team import Team
+from placecell.benchmarks import bootstrap
+from placecell.benchmarks.coverage import FloorMeter
+from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
+from placecell.benchmarks.players import blind_memory
+from placecell.envs.house_team import HouseTeam
+
+__all__ = ["MARK", "RobotsSettings", "aggregate", "play", "robots", "summary"]
+
+LEVELS: Final = (0.5, 0.8, 0.9, 0.95)
+MARK: Final = 0.35  # of one robot's rounds, for four
+
+
+@dataclass(frozen=True, slots=True)
+class RobotsSettings:
+    """What an episode depends on, besides its house and how many robots there are.
+
+    Args:
+        seed: Draws starts.
+        share: Share of the floor at which an episode ends.
+        max_steps: Rounds after which it is given up; they are what is counted then.
+        side_px: Height and width of the pictures.
+        starts: "apart" or "together", see `HouseTeam`.
+        is_sharing: Whether the robots tell each other anything.
+    """
+
+    seed: int = 0
+    share: float = 0.95
+    max_steps: int = 1500
+    side_px: int = 256
+    starts: str = "apart"
+    is_sharing: bool = True
+
+
+def play(settings: RobotsSettings, episode: Episode) -> dict[str, Any]:
+    """Explore one house with as many robots as the episode's planner is a number.
+
+    Args:
+        settings: See there.
+        episode: House, number of the starts, how many robots.
+
+    Returns:
+        Rounds to each of `LEVELS` (None if it was not reached), bytes by kind, collisions, and what a turn cost.
+    """
+    num, seed = int(episode.planner), episode.seed(settings.seed) % 2**31
+    side = settings.side_px
+    env = HouseTeam(seed=episode.house, agents=num, starts=settings.starts, resolution=(side, side), max_steps=10**9)
+    observations, infos = env.reset(seed)
+    meter = FloorMeter(env.members[env.agents[0]])
+    members = [Robot(name, blind_memory(), env.camera, is_alone=not settings.is_sharing) for name in env.agents]
+    team = Team(members)
+    agent_s = 0.0
+    collisions: Counter[str] = Counter()
+
+    def look() -> float:
+        for seen in observations.values():
+            meter.add(seen["depth"], seen["pose"])
+        return meter.share
+
+    shares = [look()]
+    while shares[-1] < settings.share and len(shares) <= settings.max_steps:
+        began = time.perf_counter()
+        turns = team.round(observations, infos)
+        agent_s += time.perf_counter() - began
+        if all(turn.is_done for turn in turns.values()):
+            break
+        observations, _, _, _, infos = env.step({name: turn.action for name, turn in turns.items()})
+        for info in infos.values():
+            collisions["robots" if info["met"] else "walls"] += info["collided"]
+        shares.append(look())
+    rounds = len(shares) - 1
+    reached = {str(level): next((i for i, share in enumerate(shares) if share >= level), None) for level in LEVELS}
+    last = next((i for i, share in enumerate(shares) if share >= settings.share), None)
+    sent: Counter[str] = Counter()
+    for member in members:
+        for (direction, kind), num_bytes in member.sharing.traffic.bytes.items():
+            if direction == "sent":
+                sent[kind] += num_bytes
+    quarantined = sum(len(member.sharing.quarantine) for member in members)
+    return {
+        "steps": settings.max_steps if last is None else last,
+        "reached": last is not None,
+        "share": round(shares[-1], 4),
+        "steps_to": reached,
+        "rounds": rounds,
+        "bytes": dict(sorted(sent.items())),
+        "bytes_per_robot_step": round(sum(sent.values()) / max(num * rounds, 1), 1),
+        "collisions": dict(collisions),
+        "quarantined": quarantined,
+        "ms_per_turn": round(1e3 * agent_s / max(num * rounds, 1), 2),
+    }
+
+
+def robots(
+    folder: Path,
+    settings: RobotsSettings,
+    houses: Sequence[int],
+    sizes: Sequence[int] = (1, 2, 4),
+    num_each: int = 1,
+    *,
+    resume: bool = False,
+    workers: int = 1,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Explore every house with teams of each size and aggregate; see `run_episodes` for the folder.
+
+    Raises:
+        ValueError: If a size is below 1.
+    """
+    if min(sizes, default=0) < 1:
+        raise ValueError(f"sizes of teams must be 1 or more, got {list(sizes)}")
+    rows = run_episodes(
+        folder,
+        {"experiment": "robots", **asdict(settings)},
+        episodes_of(houses, num_each, [str(size) for size in dict.fromkeys(sizes)]),
+        partial(play, settings),
+        resume=resume,
+        workers=workers,
+        say=say,
+        shown=lambda result: f"{result['share']:.1%} after {result['rounds']} rounds",
+    )
+    return aggregate(rows, settings)
+
+
+def aggregate(rows: Sequence[Mapping[str, Any]], settings: RobotsSettings) -> dict[str, Any]:
+    """Rounds by size of the team, their ratio to one robot's, bytes and collisions, with intervals over houses."""
+    sizes = list(dict.fromkeys(row["planner"] for row in rows))
+    of = {size: [row for row in rows if row["planner"] == size] for size in sizes}
+    result: dict[str, Any] = {
+        "experiment": "robots",
+        "settings": asdict(settings),
+        "houses": sorted({row["house"] for row in rows}),
+        "num_episodes": len(of[sizes[0]]),
+        "teams": {size: _figures(of[size], int(size)) for size in sizes},
+        "ratios": {size: _ratio(of[size], of["1"]) for size in sizes if size != "1" and "1" in of},
+        "marks": {},
+    }
+    if "4" in result["ratios"]:
+        result["marks"][f"rounds of four <= {MARK} x one robot's"] = result["ratios"]["4"]["value"] <= MARK
+    return result
+
+
+def _figures(rows: Sequence[Mapping[str, Any]], num: int) -> dict[str, Any]:
+    houses, results = [row["house"] for row in rows], [row["result"] for row in rows]
+    robot_steps = max(num * sum(result["rounds"] for result in results), 1)
+    sent: Counter[str] = Counter()
+    collisions: Counter[str] = Counter()
+    for result in results:
+        sent.update(result["bytes"])
+        collisions.update(result["collisions"])
+    return {
+        "steps": bootstrap.mean(houses, [result["steps"] for result in results], digits=1),
+        "reached": sum(result["reached"] for result in results),
+        "num_episodes": len(results),
+        "share": bootstrap.mean(houses, [result["share"] for result in results]),
+        "bytes_per_robot_step": {kind: round(count / robot_steps, 1) for kind, count in sorted(sent.items())},
+        "collisions_per_100_steps": {kind: round(100 * n / robot_steps, 2) for kind, n in sorted(collisions.items())},
+        "quarantined": sum(result["quarantined"] for result in results),
+        "ms_per_turn": round(float(np.mean([result["ms_per_turn"] for result in results])), 1),
+    }
+
+
+def _ratio(team: Sequence[Mapping[str, Any]], one: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    by_key = {(row["house"], row["number"]): row["result"]["steps"] for row in one}
+    pairs = [(row, by_key[row["house"], row["number"]]) for row in team if (row["house"], row["number"]) in by_key]
+    ours = np.array([row["result"]["steps"] for row, _ in pairs], float)
+    ones = np.array([steps for _, steps in pairs], float)
+    return bootstrap.interval(
+        [row["house"] for row, _ in pairs], lambda rows: float(ours[rows].sum() / max(ones[rows].sum(), 1.0))
+    )
+
+
+def summary(result: Mapping[str, Any]) -> str:
+    """The result as a table for people."""
+    settings, houses = result["settings"], result["houses"]
+    lines = [
+        f"{result['num_episodes']} starts in {len(houses)} houses ({houses[0]} to {houses[-1]}), seed "
+        f"{settings['seed']}, starts {settings['starts']}, at most {settings['max_steps']} rounds; 95 % intervals over "
+        "houses",
+        f"{'robots':>6}{'rounds to ' + format(settings['share'], '.0%'):>24}{'of one':>22}{'reached':>9}"
+        f"{'bytes sent/robot/step':>24}{'ran into robots, walls (100 steps)':>37}",
+    ]
+    for size, row in result["teams"].items():
+        ratio = bootstrap.shown(result["ratios"][size], 1, 3) if size in result["ratios"] else ""
+        met = row["collisions_per_100_steps"]
+        lines.append(
+            f"{size:>6}{bootstrap.shown(row['steps'], 1, 0):>24}{ratio:>22}{row['reached']:>5}/{row['num_episodes']:<3}"
+            f"{sum(row['bytes_per_robot_step'].values()):>24,.0f}{met.get('robots', 0.0):>30.2f}"
+            f"{met.get('walls', 0.0):>7.2f}"
+        )
+    for size, row in result["teams"].items():
+        if row["bytes_per_robot_step"]:
+            kinds = ", ".join(f"{kind} {count:,.0f}" for kind, count in row["bytes_per_robot_step"].items())
+            lines.append(f"bytes of {size} robots by kind: {kinds}")
+    lines.append("the poses are exact and relative starts are known, as with Habitat's GPS and compass")
+    lines += [f"{'met' if is_met else 'MISSED'}: {mark}" for mark, is_met in result["marks"].items()]
+    return "\n".join(lines)
