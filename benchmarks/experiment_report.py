@@ -36,7 +36,7 @@ def render_report(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]] =
     """The page as one text.
 
     Args:
-        result: What `explore`, `navigate`, `lifetime` or `eqa` gave.
+        result: What `explore`, `navigate`, `lifetime`, `eqa`, `cooperate` or `robots` gave.
         rows: The lines of the episodes, for the pictures; without them there are none.
     """
     kind = str(result["experiment"])
@@ -45,10 +45,12 @@ def render_report(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]] =
         "navigate": _navigate,
         "lifetime": _lifetime,
         "eqa": _eqa,
+        "cooperate": _cooperate,
+        "robots": _robots,
     }[kind](result)
     if kind == "eqa":
         sections.insert(1, ("Some answers and what they stand on", answer_cards(rows)))
-    elif rows:
+    elif rows and kind not in ("cooperate", "robots"):
         sections.append(("Where they went", _ways(rows)))
         if kind == "navigate":
             sections.append(("Every goal", _goals(rows)))
@@ -110,6 +112,47 @@ def _explore(result: Mapping[str, Any]) -> Page:
     plot = lines(curves, "actions", "floor seen, % (mean)", 100.0, 100 * settings["share"], colours)
     lead = f"{result['num_episodes']} starts in {_span(result['houses'])}."
     return "Exploration", lead, [("Floor seen over time", plot), ("Figures", table + ratios)]
+
+
+def _robots(result: Mapping[str, Any]) -> Page:
+    teams, settings = result["teams"], result["settings"]
+    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(teams)}
+    curves = {
+        name: [(i * row["curve"]["every"], 100 * share) for i, share in enumerate(row["curve"]["share"])]
+        for name, row in teams.items()
+    }
+    table = html_table(
+        (
+            "robots",
+            f"rounds to {settings['share']:.0%}",
+            "of one robot's",
+            "got there",
+            "ran into robots",
+            "into walls",
+        ),
+        [
+            (
+                name,
+                bootstrap.shown(row["steps"], 1, 0),
+                bootstrap.shown(result["ratios"][name]) if name in result["ratios"] else "",
+                f"{row['reached']} of {row['num_episodes']}",
+                *(f"{row['collisions_per_100_steps'].get(what, 0.0):.2f}" for what in ("robots", "walls")),
+            )
+            for name, row in teams.items()
+        ],
+    )
+    kinds = sorted({kind for row in teams.values() for kind in row["bytes_per_robot_step"]})
+    sent = html_table(
+        ("robots", *kinds),
+        [
+            (name, *(f"{row['bytes_per_robot_step'].get(kind, 0.0):,.0f}" for kind in kinds))
+            for name, row in teams.items()
+        ],
+    )
+    plot = lines(curves, "rounds", "floor seen, % (mean)", 100.0, 100 * settings["share"], colours)
+    lead = f"{result['num_episodes']} starts in {_span(result['houses'])}; robots start {settings['starts']}."
+    sections = [("Floor seen", plot + table), ("Bytes sent by a robot in a step, to all others", sent)]
+    return "Robots that explore together", lead + " Collisions are per 100 steps of a robot.", sections
 
 
 def _navigate(result: Mapping[str, Any]) -> Page:
@@ -224,6 +267,59 @@ def _eqa(result: Mapping[str, Any]) -> Page:
     refused = result["num_questions"] - result["num_answerable"]
     lead = f"{result['num_questions']} questions, {refused} of them without an answer, in {_span(result['houses'])}."
     return "Questions about houses", lead, eqa_sections(result)
+
+
+def _cooperate(result: Mapping[str, Any]) -> Page:
+    settings, rows = result["settings"], result["conditions"]
+    top = max(row["steps"]["high"] for row in rows.values())
+    sections = []
+    for view in dict.fromkeys(name.split("/")[2] for name in rows):
+        sizes = list(dict.fromkeys(name.split("/")[1] for name in rows if name.endswith(view)))
+        kinds = list(dict.fromkeys(name.split("/")[0] for name in rows if name.endswith(view)))
+        series = {
+            kind: [
+                rows[f"{kind}/{size}/{view}"]["steps"] if f"{kind}/{size}/{view}" in rows else None for size in sizes
+            ]
+            for kind in kinds
+        }
+        sections.append((f"Steps to the diamond, {view} view, by the size of the team", bars(sizes, series, top)))
+    table = html_table(
+        ("shared/agents/view", "steps (mean)", "median", "diamond, %", "fewer than one, %", "fewer than forgetful, %",
+         "bytes per agent and step", "deaths", "hand-overs", "s per episode"),
+        [
+            (
+                name,
+                bootstrap.shown(row["steps"], 1, 0),
+                bootstrap.shown(row["median"], 1, 0),
+                bootstrap.shown(row["solved"], 100, 0),
+                *(
+                    bootstrap.shown(result["fewer"][name][other], 100, 0) if other in result["fewer"][name] else ""
+                    for other in ("alone", "forgetful")
+                ),
+                f"{row['bytes']:.0f}",
+                str(row["deaths"]),
+                str(row["gifts"]),
+                f"{row['seconds']:.1f}",
+            )
+            for name, row in rows.items()
+        ],
+    )  # fmt: skip
+    sections.append(("Figures", table))
+    names = list(next(iter(rows.values()))["first"])
+    milestones = html_table(
+        ("mean first step, where it was reached", *(name.replace("_", " ") for name in names)),
+        [
+            (name, *("" if one is None else f"{one['mean']:.0f}" for one in row["first"].values()))
+            for name, row in rows.items()
+        ],
+    )
+    sections.append(("Milestones", milestones))
+    worlds = result["houses"]
+    lead = (
+        f"{len(worlds)} worlds of Crafter (seeds {worlds[0]} to {worlds[-1]}), rules {settings['rules']}; whoever "
+        f"takes the first diamond ends the episode; without one it counts {settings['max_steps']} steps."
+    )
+    return "Teams on the way to the diamond", lead, sections
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------

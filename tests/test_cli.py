@@ -25,7 +25,7 @@ SRT = (
     '2\n00:00:07,500 --> 00:00:09,000\nmind, the "step"\n'
 )
 VERBS = ("demo", "ingest", "ask", "search", "info", "export", "encoder list", "encoder export", "bench")
-VERBS += ("explore", "navigate", "eqa")
+VERBS += ("explore", "navigate", "eqa", "cooperate")
 
 
 @pytest.fixture(scope="module")

@@ -74,6 +74,7 @@ _STOPPED = {
     "explore": _ONWARD,
     "navigate": _ONWARD,
     "eqa": _ONWARD,
+    "cooperate": _ONWARD,
 }
 
 
@@ -276,11 +277,26 @@ def _encoder_export(arguments: argparse.Namespace) -> int:
 
 
 def _explore(arguments: argparse.Namespace) -> int:
+    if arguments.robots is not None:
+        return _robots(arguments)
     from placecell.benchmarks import explore
 
     settings = explore.ExploreSettings(seed=arguments.seed, max_steps=arguments.max_steps)
     result = explore.explore(arguments.output, settings, _houses(arguments), **_how(arguments))
     return _finish_experiment(arguments, result, explore.summary(result))
+
+
+def _robots(arguments: argparse.Namespace) -> int:
+    from placecell.benchmarks import robots
+
+    if arguments.video:
+        _usage("explore", "--video films one robot: leave out --robots")
+    settings = robots.RobotsSettings(
+        seed=arguments.seed, max_steps=arguments.max_steps, starts=arguments.starts, is_sharing=not arguments.silent
+    )
+    how = {name: value for name, value in _how(arguments).items() if name not in ("planners", "videos")}
+    result = robots.robots(arguments.output, settings, _houses(arguments), arguments.robots, **how)
+    return _finish_experiment(arguments, result, robots.summary(result))
 
 
 def _navigate(arguments: argparse.Namespace) -> int:
@@ -356,6 +372,31 @@ def _judge(arguments: argparse.Namespace) -> ChatClient | None:
     return ChatClient(arguments.judge, arguments.judge_model, api_key=key, timeout_s=60.0)
 
 
+def _cooperate(arguments: argparse.Namespace) -> int:
+    from placecell.benchmarks import cooperate
+
+    settings = cooperate.CooperateSettings(
+        rules=arguments.rules,
+        max_steps=arguments.max_steps,
+        bytes_per_step=arguments.bytes_per_step,
+        batch_steps=arguments.batch_steps,
+        seed=arguments.seed,
+    )
+    result = cooperate.cooperate(
+        arguments.output,
+        settings,
+        range(arguments.first_world, arguments.first_world + arguments.worlds),
+        tuple(dict.fromkeys(arguments.conditions)),
+        tuple(dict.fromkeys(arguments.agents)),
+        tuple(dict.fromkeys(arguments.views)),
+        resume=arguments.resume,
+        workers=arguments.workers,
+        videos=arguments.output / "videos" if arguments.video else None,
+        say=_say,
+    )
+    return _finish_experiment(arguments, result, cooperate.summary(result))
+
+
 def _houses(arguments: argparse.Namespace) -> range:
     return range(arguments.first_house, arguments.first_house + arguments.houses)
 
@@ -417,6 +458,7 @@ _VERBS = {
     "explore": _explore,
     "navigate": _navigate,
     "eqa": _eqa,
+    "cooperate": _cooperate,
     "bench": _bench,
 }
 

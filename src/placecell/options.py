@@ -121,6 +121,13 @@ def build_parser(verbs: Mapping[str, Verb], version: str) -> argparse.ArgumentPa
             "eqa --houses 20 --output runs/eqa --resume",
         )
     )
+    _cooperate(
+        verb(
+            "cooperate",
+            "send teams for Crafter's diamond, with and without a shared memory, claims and roles",
+            "cooperate --worlds 20 --agents 1 2 6 --output runs/cooperate --resume",
+        )
+    )
     _bench(verb("bench", "run a benchmark with its peers in one call", "bench recall --rows 100000 --json"))
     return parser
 
@@ -180,7 +187,11 @@ def _encoder_export(parser: argparse.ArgumentParser) -> None:
 
 def _explore(parser: argparse.ArgumentParser) -> None:
     _experiment(parser, Path("runs/explore"), "ours nearest random traveller", "starts in every house")
-    parser.add_argument("--max-steps", type=_count, default=1500, metavar="N", help="give up after (default 1500)")
+    add = parser.add_argument
+    add("--max-steps", type=_count, default=1500, metavar="N", help="give up after (default 1500)")
+    add("--robots", nargs="+", type=_count, metavar="N", help="instead teams of so many robots, e.g. --robots 1 2 4")
+    add("--starts", choices=("apart", "together"), default="apart", help="of the robots (default apart)")
+    add("--silent", action="store_true", help="robots that tell each other nothing")
 
 
 def _navigate(parser: argparse.ArgumentParser) -> None:
@@ -232,6 +243,33 @@ def _experiment(parser: argparse.ArgumentParser, output: Path, planners: str, ep
     add("--workers", type=_count, default=1, metavar="N", help="processes (default 1)")
     if names:
         add("--video", action="store_true", help="film every episode, with the map and the memory, into OUTPUT/videos")
+    _json(parser)
+
+
+def _cooperate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    conditions = "private roles memory both everything"
+    add("--worlds", type=_count, default=2, metavar="N", help="how many worlds (default 2)")
+    add("--first-world", type=_whole, default=1000, metavar="SEED", help="seed of the first (default 1000)")
+    add("--agents", type=_count, nargs="+", default=[1, 2, 4, 6], metavar="N", help="sizes of teams (default 1 2 4 6)")
+    add(
+        "--conditions",
+        nargs="+",
+        choices=conditions.split(),
+        default=conditions.split()[:4],
+        metavar="NAME",
+        help=f"what is shared, of {conditions} (default the first four)",
+    )
+    add("--views", nargs="+", choices=("partial", "full"), default=["partial"], metavar="NAME", help="partial, full")
+    add("--rules", choices=("peaceful", "strict", "damcs"), default="peaceful", help="of the world (default peaceful)")
+    add("--max-steps", type=_count, default=1500, metavar="N", help="length of an episode (default 1500)")
+    add("--bytes-per-step", type=_size, metavar="N", help="budget of an agent and step (default: no limit)")
+    add("--batch-steps", type=_count, default=8, metavar="N", help="finds are told after so many steps (default 8)")
+    add("--seed", type=_whole, default=0, help="of keys and networks (default 0)")
+    add("--output", type=Path, default=Path("runs/cooperate"), metavar="DIR", help="default runs/cooperate")
+    add("--resume", action="store_true", help="go on in a folder that holds episodes")
+    add("--workers", type=_count, default=1, metavar="N", help="processes (default 1)")
+    add("--video", action="store_true", help="film every agent's known map, into OUTPUT/videos")
     _json(parser)
 
 
