@@ -27,6 +27,7 @@ from placecell.envs.house_team import HouseTeam
 __all__ = ["MARK", "RobotsSettings", "aggregate", "play", "robots", "summary"]
 
 LEVELS: Final = (0.5, 0.8, 0.9, 0.95)
+_CURVE_ROUNDS: Final = 5
 MARK: Final = 0.35  # of one robot's rounds, for four
 
 
@@ -101,6 +102,7 @@ def play(settings: RobotsSettings, episode: Episode) -> dict[str, Any]:
         "reached": last is not None,
         "share": round(shares[-1], 4),
         "steps_to": reached,
+        "curve": [round(share, 4) for share in shares[::_CURVE_ROUNDS]],
         "rounds": rounds,
         "bytes": dict(sorted(sent.items())),
         "bytes_per_robot_step": round(sum(sent.values()) / max(num * rounds, 1), 1),
@@ -152,6 +154,7 @@ def aggregate(rows: Sequence[Mapping[str, Any]], settings: RobotsSettings) -> di
         "num_episodes": len(of[sizes[0]]),
         "teams": {size: _figures(of[size], int(size)) for size in sizes},
         "ratios": {size: _ratio(of[size], of["1"]) for size in sizes if size != "1" and "1" in of},
+        "privileged": {},
         "marks": {},
     }
     if "4" in result["ratios"]:
@@ -161,6 +164,8 @@ def aggregate(rows: Sequence[Mapping[str, Any]], settings: RobotsSettings) -> di
 
 def _figures(rows: Sequence[Mapping[str, Any]], num: int) -> dict[str, Any]:
     houses, results = [row["house"] for row in rows], [row["result"] for row in rows]
+    length = 1 + max(len(result["curve"]) for result in results)
+    curves = np.array([result["curve"] + [result["share"]] * (length - len(result["curve"])) for result in results])
     robot_steps = max(num * sum(result["rounds"] for result in results), 1)
     sent: Counter[str] = Counter()
     collisions: Counter[str] = Counter()
@@ -172,6 +177,7 @@ def _figures(rows: Sequence[Mapping[str, Any]], num: int) -> dict[str, Any]:
         "reached": sum(result["reached"] for result in results),
         "num_episodes": len(results),
         "share": bootstrap.mean(houses, [result["share"] for result in results]),
+        "curve": {"every": _CURVE_ROUNDS, "share": np.round(curves.mean(axis=0), 4).tolist()},
         "bytes_per_robot_step": {kind: round(count / robot_steps, 1) for kind, count in sorted(sent.items())},
         "collisions_per_100_steps": {kind: round(100 * n / robot_steps, 2) for kind, n in sorted(collisions.items())},
         "quarantined": sum(result["quarantined"] for result in results),
