@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from placecell.errors import EncoderMismatchError, MissingDependencyError, ModelUnavailableError
-from placecell.memory.folder import VIEWS, EncoderName
+from placecell.memory.folder import SCENE, VIEWS, EncoderName
+from placecell.memory.forgetting import folder_bytes
 from placecell.memory.holdings import Holdings
 from placecell.memory.home import Home, Role
 from placecell.memory.log import Log
@@ -50,7 +51,8 @@ class Answers:
         self._parts: tuple[Any, ...] = ()
         self._visits: dict[RecordId, tuple[int, float]] = {}
         self.retractions = Retractions(log.retractions())
-        self._scene = SceneViews(log, lambda: self.retractions.hidden(None))
+        self._maps = None if home.folder is None else home.folder / SCENE
+        self._scene = SceneViews(log, lambda: self.retractions.hidden(None), self._maps, holdings.scan_generation)
 
     # --- keeping up ---------------------------------------------------------------------------------------------
 
@@ -192,7 +194,10 @@ class Answers:
         owner = self._home.owner("encoder")
         dim = 0 if owner is None else owner.dim
         foreseen = self._holdings.detail_bytes() + len(self._log) * (2 * dim + _VIEW_BYTES)
-        return int(_VIEW_OVERHEAD * foreseen)
+        return int(_VIEW_OVERHEAD * foreseen) + self._map_bytes()
+
+    def _map_bytes(self) -> int:
+        return 0 if self._maps is None or not self._maps.exists() else folder_bytes(self._maps)
 
     def store_visits(self) -> None:
         """Put away how often records were recalled; a reader's visits are not kept."""
@@ -200,9 +205,14 @@ class Answers:
             self._holdings.add_visits(self._visits)
             self._visits.clear()
 
-    def store(self) -> None:
-        """Put away what only saves time: visits, and views that would take a second or longer to fold again."""
+    def store(self, max_bytes: int | None = None) -> None:
+        """Put away what only saves time: visits, and views that would take a second or longer to fold again.
+
+        Args:
+            max_bytes: Cap on the bytes of the whole folder; maps that have no room under it are not put away.
+        """
         self.store_visits()
+        self._store_maps(max_bytes)
         folder = self._folder
         if folder is None or self._home.mode == "r" or len(self._log) < _UNSAVED:
             return
@@ -212,8 +222,19 @@ class Answers:
         with contextlib.suppress(OSError):  # a full disk must not lose what is durable already
             views.save(folder)
 
+    def _store_maps(self, max_bytes: int | None) -> None:
+        """Put away the maps that were folded; readers do so too, since they are who asks."""
+        if self._maps is None:
+            return
+        room = None
+        if max_bytes is not None and self._home.folder is not None:
+            room = (max_bytes - folder_bytes(self._home.folder) + self._map_bytes()) // 2
+        self._scene.put_away(room)
+
     def discard(self) -> None:
         """Delete the views that were put away; they will be folded again."""
+        if self._maps is not None:
+            shutil.rmtree(self._maps, ignore_errors=True)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -22,6 +22,7 @@ HEADER = "memory.json"
 LOG = "log.sqlite"
 LOCK = "writer.lock"
 VIEWS = "views"
+SCENE = "scene"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def read_header(folder: Path) -> Header | None:
         raise PlacecellError(f"{folder} is a file: a memory is a folder, give another name")
     header, log = folder / HEADER, folder / LOG
     if not header.exists() and not log.exists():
-        ours = {LOCK, VIEWS}
+        ours = {LOCK, VIEWS, SCENE}
         strangers = sorted(path.name for path in folder.iterdir() if path.name not in ours) if folder.exists() else []
         if strangers:
             raise PlacecellError(f"{folder} holds {strangers[0]} and no memory: give an empty or a new folder")

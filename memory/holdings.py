@@ -11,6 +11,7 @@ from placecell.memory.records import RecordId
 __all__ = ["Holding", "Holdings"]
 
 DETAILS_DROPPED = "details_dropped"
+SCANS_DROPPED = "scans_dropped"
 
 
 class Holding(NamedTuple):
@@ -64,11 +65,11 @@ class Holdings:
             self._db.executemany("UPDATE holdings SET scan_bytes = 0 WHERE id = ?", flat)
             empty = "DELETE FROM holdings WHERE id = ? AND picture_bytes + detail_bytes + scan_bytes = 0"
             self._db.executemany(empty, keys + gone + flat)
-            if gone:
-                self._db.execute(
-                    "INSERT INTO counters VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
-                    (DETAILS_DROPPED,),
-                )
+            for name, dropped in ((DETAILS_DROPPED, gone), (SCANS_DROPPED, flat)):
+                if dropped:
+                    self._db.execute(
+                        "INSERT INTO counters VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1", (name,)
+                    )
 
     def detail_bytes(self) -> int:
         """Bytes of all the vectors of tiles."""
@@ -78,8 +79,15 @@ class Holdings:
 
     def generation(self) -> int:
         """How often tiles were dropped: a view that was folded before the last time holds more than the log does."""
+        return self._count(DETAILS_DROPPED)
+
+    def scan_generation(self) -> int:
+        """The same for scans and the maps that are folded from them."""
+        return self._count(SCANS_DROPPED)
+
+    def _count(self, name: str) -> int:
         with self._db.explained():
-            row = self._db.execute("SELECT value FROM counters WHERE name = ?", (DETAILS_DROPPED,)).fetchone()
+            row = self._db.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
         return 0 if row is None else int(row[0])
 
     def add_visits(self, visits: Mapping[RecordId, tuple[int, float]]) -> None:

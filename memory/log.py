@@ -288,17 +288,19 @@ class Log:
             row = self.db.execute(f"SELECT {_COLUMNS} WHERE r.id = ?", (self.key_of(record_id),)).fetchone()
         return None if row is None else self._record(row)
 
-    def scan(self, agent_id: str, lo: int = 1, hi: int | None = None) -> Iterator[Record]:
+    def scan(self, agent_id: str, lo: int = 1, hi: int | None = None, texts_only: bool = False) -> Iterator[Record]:
         """Records of one agent with `lo <= seq <= hi`, in the order in which they were made.
 
-        The records are read in blocks; a block is one consistent state of the file.
+        The records are read in blocks; a block is one consistent state of the file. With `texts_only` those without a
+        text are left out.
         """
         agent = self._agents.get(agent_id)
         if agent is None:
             return
         end = agent.base + min(agent.ranges.top if hi is None else hi, agent.ranges.top)
         start = agent.base + lo
-        query = f"SELECT {_COLUMNS} WHERE r.id BETWEEN ? AND ? ORDER BY r.id LIMIT 512"
+        which = " AND r.text IS NOT NULL" if texts_only else ""
+        query = f"SELECT {_COLUMNS} WHERE r.id BETWEEN ? AND ?{which} ORDER BY r.id LIMIT 512"
         while start <= end:
             with self.db.explained():
                 rows = self.db.execute(query, (start, end)).fetchall()

@@ -288,7 +288,7 @@ class Memory:
     def flush(self) -> None:
         """Put away what only saves time, visits and views. Records need no flush: they are durable at once."""
         with self._mutex:
-            self._answers.store()
+            self._answers.store(self._budget.max_bytes)
 
     # --- recall -------------------------------------------------------------------------------------------------
 
