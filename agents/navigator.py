@@ -12,6 +12,7 @@ import numpy as np
 from placecell.agents.matching import Matcher
 from placecell.agents.planner import LEFT, LOOK_DOWN, LOOK_UP, STOP, Decision, Experience, Sensed
 from placecell.agents.roaming import Reach, Roamer
+from placecell.agents.room_priors import RoomPriors
 from placecell.agents.values import Glance, ValueMap
 from placecell.memory.records import RecordId
 
@@ -19,11 +20,16 @@ if TYPE_CHECKING:
     from placecell.agents.goals import Goal
     from placecell.memory.memory import Memory
     from placecell.memory.object_states import SceneObject
+    from placecell.memory.places import Frontier
     from placecell.memory.rooms import Room
+    from placecell.perception.detection import Detection
 
 __all__ = ["Adviser", "Candidate", "Navigator", "NavigatorConfig"]
 
 _ROOMS_SERVE: Final = 8  # steps after which rooms are cut anew
+_NEAR_M: Final = 2.5  # what is seen from within this distance is looked at closely
+_LOOKS: Final = 6  # close looks at a thing that count, the last ones
+_BEYOND_M: Final = 0.7  # behind a frontier lies the room that it leads to
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ class NavigatorConfig:
         looks_around: Whether to turn once around where a goal begins in unknown surroundings.
         is_nearest: Whether the next frontier is simply the nearest one.
         late: Steps after which the likeliest thing found is gone to instead of looking further.
+        trusts_rooms: Whether frontiers count for more where the room is one in which such things stood before.
     """
 
     go: float = 0.45
@@ -51,6 +58,7 @@ class NavigatorConfig:
     looks_around: bool = True
     is_nearest: bool = False
     late: int = 380
+    trusts_rooms: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +82,8 @@ class Navigator:
         name: For tables.
         is_forgetful: Whether it is to be given an empty memory for every goal.
         adviser: Is asked first, at every step.
+        priors: What it knows of rooms from places where it lived before; it adds to them when it moves on to another
+            memory, unless it is forgetful.
     """
 
     is_privileged = False
@@ -84,9 +94,11 @@ class Navigator:
         name: str = "memory",
         is_forgetful: bool = False,
         adviser: Adviser | None = None,
+        priors: RoomPriors | None = None,
     ) -> None:
         self.config, self.name, self.is_forgetful = config or NavigatorConfig(), name, is_forgetful
         self._adviser = adviser
+        self.priors = priors or RoomPriors()
         self._memory: Memory | None = None
         self._glances: list[Glance] = []
         self._looked: dict[tuple[int, int], int] = {}
@@ -101,6 +113,9 @@ class Navigator:
         if goal is None:
             raise ValueError("a navigator needs a goal; to explore, use Explorer")
         if experience.memory is not self._memory:
+            if self._memory is not None and not self.is_forgetful:
+                things = self._memory.objects.objects()
+                self.priors.learn(self._memory.places.rooms(things), things)
             self._memory, self._glances, self._looked, self._seq = experience.memory, [], {}, {}
         self.goal, self._experience, self._roamer = goal, experience, Roamer(experience)
         self.matcher = Matcher(goal, experience.memory.encoder)
@@ -110,6 +125,7 @@ class Navigator:
         self._stand: tuple[np.ndarray, int] | None = None
         self._frontier: int | None = None
         self._rejected: dict[str, int] = {}
+        self._looks: dict[str, list[float]] = {}  # chances of close views of a thing to show the goal
         self._things: list[SceneObject] = []
         self._began_s = experience.stamp_s
         self._spin = 0
@@ -120,6 +136,7 @@ class Navigator:
         self._settle = self.config.settle if goal.kind == "category" else self.config.settle / 4
         self._last_step = experience.step + self.config.late
         self._rooms: tuple[int, list[Room]] = (-_ROOMS_SERVE, [])
+        self._here_and_before = self.priors
 
     def act(self, sensed: Sensed) -> Decision:
         """What to do now."""
@@ -129,6 +146,7 @@ class Navigator:
         if sensed.pose[1, 2] > 0.1 and not self._checks:  # the last goal left the camera tilted down
             return Decision(LOOK_UP, "level again")
         self._things = self._experience.memory.objects.objects()
+        self._look_closely(sensed)
         for _ in range(8):
             decision = self._try(sensed)
             if decision is not None:
@@ -165,7 +183,9 @@ class Navigator:
                 spot = None if is_late else self._unwatched()
                 if spot is not None:
                     return self._patrol(sensed, spot)
-                maybe = best if best is not None and best.chance >= self._settle else None
+                # Everything was seen: now what was looked at in vain may still be the best that there is.
+                known = best or self._best(self._candidates(is_last=True))
+                maybe = known if known is not None and known.chance >= self._settle else None
             if maybe is None:
                 return self._give_up()
             best = maybe
@@ -173,21 +193,43 @@ class Navigator:
         self._spin = 0
         return self._approach(sensed, best, is_last=frontiers == [])
 
-    def _candidates(self) -> list[Candidate]:
-        """Things that may be the goal, those that were looked at in vain left out unless more was seen of them."""
+    def _candidates(self, is_last: bool = False) -> list[Candidate]:
+        """Things that may be the goal; those looked at in vain only if more was seen of them, or at last."""
         found = []
         for thing in self._things:
             if thing.state == "gone":
                 continue
-            chance = self.matcher.chance(thing, self._things, self._room_of)
+            chance = self._chance(thing)
             if thing.state == "unsure":
                 chance *= 0.5
-            if thing.object_id in self._rejected and thing.num_sightings < 1.5 * self._rejected[thing.object_id] + 3:
+            rejected = self._rejected.get(thing.object_id)
+            if rejected is not None and not is_last and thing.num_sightings < 1.5 * rejected + 3:
                 continue
             if chance >= min(self.config.maybe, self._settle):
                 metres = self._roamer.metres_to(thing.position_m)
                 found.append(Candidate(thing, chance, metres))
         return found
+
+    def _chance(self, thing: SceneObject) -> float:
+        """Chance to be the goal, by the map and by what close views showed."""
+        chance = self.matcher.chance(thing, self._things, self._room_of)
+        looks = self._looks.get(thing.object_id, ())
+        if len(looks) < 2 or chance <= 0:
+            return chance
+        mapped = self.matcher.detection_chance(thing)
+        return chance * (0.5 + 0.5 * float(np.mean(looks)) / mapped) if mapped > 0 else chance
+
+    def _look_closely(self, sensed: Sensed) -> None:
+        """Compare what is whole and near in the picture with the goal."""
+        for found in sensed.detections:
+            away = found.position_m[0] - sensed.position_m[0], found.position_m[2] - sensed.position_m[2]
+            if found.is_cut or math.hypot(*away) > _NEAR_M:
+                continue
+            chance = None
+            for thing in self._things:
+                if _is_view_of(found, thing):
+                    chance = self.matcher.detection_chance(found) if chance is None else chance
+                    self._looks[thing.object_id] = [*self._looks.get(thing.object_id, ())[1 - _LOOKS :], chance]
 
     def _best(self, candidates: Sequence[Candidate]) -> Candidate | None:
         """The likeliest; of things about as likely the nearest, and the one on the way already sooner than another."""
@@ -275,7 +317,18 @@ class Navigator:
         frontier = reach.frontier
         value = self.values.near(float(frontier.middle_m[0]), float(frontier.middle_m[2]))
         stays = 1.3 if frontier.frontier_id == self._frontier else 1.0
+        if self.config.trusts_rooms:
+            stays *= self._room_factor(frontier)
         return stays * (1.0 + self.config.value_weight * value) * min(1.0, 0.3 + frontier.unknown_m2 / 10.0)
+
+    def _room_factor(self, frontier: Frontier) -> float:
+        """How much the room that a frontier leads to, else the one that it lies in, speaks for the goal."""
+        x, y, z = np.asarray(frontier.middle_m).tolist()
+        ahead = -math.sin(frontier.direction_rad), -math.cos(frontier.direction_rad)
+        room = self._room_at((x + _BEYOND_M * ahead[0], y, z + _BEYOND_M * ahead[1])) or self._room_at((x, y, z))
+        if room is None:
+            return 1.0
+        return self._here_and_before.factor(self.matcher.names, room.names, self.matcher.mention.room)
 
     def _patrol(self, sensed: Sensed, spot: np.ndarray) -> Decision | None:
         """Go where no view was taken from, and look around."""
@@ -295,8 +348,7 @@ class Navigator:
 
     def candidate(self, thing: SceneObject) -> Candidate:
         """A thing, with what speaks for its being the goal and the way to it."""
-        chance = self.matcher.chance(thing, self._things, self._room_of)
-        return Candidate(thing, chance, self._roamer.metres_to(thing.position_m))
+        return Candidate(thing, self._chance(thing), self._roamer.metres_to(thing.position_m))
 
     @property
     def things(self) -> list[SceneObject]:
@@ -341,6 +393,7 @@ class Navigator:
         places = self._experience.memory.places
         if self._experience.step - self._rooms[0] >= _ROOMS_SERVE:
             self._rooms = self._experience.step, places.rooms(self._things)
+            self._here_and_before = self.priors.plus(RoomPriors().learn(self._rooms[1], self._things))
         floor = next((floor for floor in places.floors if floor.height_m == self._roamer.finder.height_m), None)
         if floor is None:
             return None
@@ -430,6 +483,15 @@ class Navigator:
             if pose is not None:
                 return np.asarray(pose[:3, 3])
         return None
+
+
+def _is_view_of(found: Detection, thing: SceneObject) -> bool:
+    """Whether a detection lies where a thing is and is about as large: what stands on a desk is no view of it."""
+    bounds = zip(thing.low_m, found.position_m, thing.high_m, strict=True)
+    if not all(low - 0.1 <= at <= high + 0.1 for low, at, high in bounds):
+        return False
+    seen_m = max(high - low for low, high in zip(found.low_m, found.high_m, strict=True))
+    return 0.5 * max(thing.size_m) <= seen_m <= 1.5 * max(thing.size_m) + 0.1
 
 
 def _cell(x: float, z: float) -> tuple[int, int]:

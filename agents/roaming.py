@@ -22,6 +22,7 @@ __all__ = ["AGENT_RADIUS_M", "Reach", "Roamer", "known_ways"]
 AGENT_RADIUS_M: Final = 0.18
 #: Parts of radius and caution to try when nothing else is left: maps err by a cell, and bumps are thought wider.
 _SQUEEZE: Final = ((1.0, 1.0), (0.7, 0.5), (0.4, 0.0))
+_SQUEEZED: Final = 8  # steps for which narrow gaps stay the only way, before wider ones are looked for again
 _REDRAW: Final = 3  # steps for which a map serves: drawing it and its distances anew costs more than they change
 _FORWARD_M: Final = 0.25
 _TURN_RAD: Final = math.pi / 6
@@ -59,6 +60,7 @@ class Roamer:
         self._field: np.ndarray | None = None
         self._dropped: dict[tuple[int, int, int], int] = {}
         self._radius_m = agent_radius_m
+        self._squeezed = 0, -_SQUEEZED  # which part of the radius was needed last, and since when
 
     @property
     def places(self) -> Places:
@@ -108,7 +110,9 @@ class Roamer:
     def frontiers(self) -> list[Reach]:
         """Frontiers that can be reached and were not given up, squeezing through narrow gaps when there is no other."""
         assert self._sensed is not None
-        for share, caution in _SQUEEZE:
+        step = self._sensed.step
+        first = self._squeezed[0] if step - self._squeezed[1] < _SQUEEZED else 0
+        for number, (share, caution) in enumerate(_SQUEEZE[first:], first):
             radius_m = self.agent_radius_m * share
             if radius_m != self._radius_m:
                 self._radius_m, self._field, self.walker.caution = radius_m, None, caution
@@ -118,6 +122,8 @@ class Roamer:
                 if math.isfinite(metres):
                     found.append(Reach(frontier, metres, self._steps(frontier, metres)))
             if found:
+                if number != first:
+                    self._squeezed = number, step
                 return found
         self._radius_m, self._field, self.walker.caution = self.agent_radius_m, None, 1.0
         return []
