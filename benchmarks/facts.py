@@ -4,6 +4,9 @@ An agent walks through a house that it has not seen, the house is rearranged, it
 each thing that is the only one of its category and that both walks showed at 32 pixels: those that were moved, and as
 many that were not. The detections are the simulator's masks with its names (privileged), and so is the way that is
 walked; rooms come from the map that the depth makes. An answer is right if it is exactly the true room or carrier.
+
+The same is asked of facts of the true things where they truly were: what is wrong there too is the facts' (or the
+rooms') own fault, the rest is the object map's. Then things are told of what was seen, see `fact_hops`.
 """
 
 from __future__ import annotations
@@ -16,11 +19,15 @@ from typing import Any, Final
 import numpy as np
 
 from placecell.benchmarks.bootstrap import interval, shown
+from placecell.benchmarks.fact_hops import Hop, Witness, ask_over_facts, figures
 from placecell.benchmarks.object_walks import MIN_SIDE_PX, Walks, rearranged, walk_twice
 from placecell.envs.house import House, HouseObject
 from placecell.memory.facts import FactGraph
+from placecell.memory.object_states import ObjectChange, SceneObject, Sighting, Stay
 from placecell.memory.objects import ObjectMap
 from placecell.memory.places import Places
+from placecell.memory.records import Record
+from placecell.perception.encoders import open_encoder
 from placecell.perception.objects import MaskDetector
 
 __all__ = ["ask", "run", "summary"]
@@ -52,17 +59,27 @@ def run(
         peers: Not used.
         say: Takes one line per house.
     """
-    first = seed or JUDGING
+    first, encoder = seed or JUDGING, open_encoder("builtin")
     rows: list[tuple[int, Asked]] = []
+    true_rows: list[tuple[int, Asked]] = []
+    hops: list[tuple[int, Hop]] = []
     for number in range(first, first + num_rows):
         before, after, _ = rearranged(number)
         names = {thing.id: thing.category for thing in (*before.objects, *after.objects)}
-        walks = walk_twice(number, {"masks": MaskDetector(names, max_described=0)})
-        asked = ask(walks)
+        witness = Witness(MaskDetector(names, max_described=0))
+        walks = walk_twice(number, {"masks": witness}, with_other=False)
+        asked, truly = ask(walks), ask(walks, TrueThings(walks, witness))
         rows += [(number, row) for row in asked]
-        say(f"house {number}: {sum(row.is_right for row in asked)} of {len(asked)} right")
+        true_rows += [(number, row) for row in truly]
+        found = ask_over_facts(walks.house, walks.first["masks"], witness, encoder)
+        hops += [(number, hop) for hop in found]
+        linked = [hop for hop in found if hop.hops]
+        say(f"house {number}: {sum(row.is_right for row in asked)} of {len(asked)} right, of true things "
+            f"{sum(row.is_right for row in truly)}; over facts {sum(hop.with_view for hop in linked):.0f} of "
+            f"{len(linked)}, without {sum(hop.without_view for hop in linked):.0f}")  # fmt: skip
     if not rows:
         raise ValueError(f"houses {first} to {first + num_rows - 1} show nothing that could be asked about: take more")
+    wrong = [(mine, true) for (_, mine), (_, true) in zip(rows, true_rows, strict=True) if not mine.is_right]
     return {
         "seeds": [first, first + num_rows - 1],
         "houses": num_rows,
@@ -70,8 +87,12 @@ def run(
         "all": _figure(rows),
         "moved": _figure([row for row in rows if row[1].is_moved]),
         "unmoved": _figure([row for row in rows if not row[1].is_moved]),
+        "true things": _figure(true_rows),
+        "wrong": {"by the map": sum(true.is_right for _, true in wrong),
+                  "by facts or rooms": sum(not true.is_right for _, true in wrong)},
         "forms": {form: _figure([row for row in rows if row[1].form == form]) for form in _FORMS},
-    }
+        "hops": figures(hops),
+    }  # fmt: skip
 
 
 def _figure(rows: Sequence[tuple[int, Asked]]) -> dict[str, float] | None:
@@ -81,13 +102,87 @@ def _figure(rows: Sequence[tuple[int, Asked]]) -> dict[str, float] | None:
     return {**interval([house for house, _ in rows], lambda picked: float(right[picked].mean())), "n": len(rows)}
 
 
-def ask(walks: Walks) -> list[Asked]:
-    """Ask about all things of two walks that can be asked about."""
+class TrueThings:
+    """The things of two walks as they truly were, with the face of `placecell.memory.objects.ObjectMap`.
+
+    Args:
+        walks: What was recorded and what is true.
+        witness: What was seen in every view, at 32 pixels or more.
+    """
+
+    version = 1
+
+    def __init__(self, walks: Walks, witness: Witness) -> None:
+        self._things: list[SceneObject] = []
+        self._changes: list[ObjectChange] = []
+        views = list(zip((*walks.first["masks"], *walks.second["masks"]), witness.shown, strict=True))
+        num_first = len(walks.first["masks"])
+        again_s = views[num_first][0].stamp_s
+        befores = {thing.id: thing for thing in walks.house.objects}
+        afters = {thing.id: thing for thing in walks.changed.objects}
+        for number in sorted(befores.keys() | afters.keys()):
+            seen = [[(r, s[number]) for r, s in part if number in s] for part in (views[:num_first], views[num_first:])]
+            places = [(state[number], part) for state, part in zip((befores, afters), seen, strict=True)
+                      if number in state and part]  # fmt: skip
+            if places:
+                self._add(places, again_s if number not in afters else None)
+
+    def _add(self, places: Sequence[tuple[HouseObject, Sequence[tuple[Record, int]]]], gone_s: float | None) -> None:
+        """One thing, from where it stood and the views of it there."""
+        last, name = places[-1][0], f"truth:{places[-1][0].id}"
+        stays = [Stay(_point(thing), part[0][0].stamp_s) for thing, part in places]
+        is_moved = len(stays) > 1 and stays[0].position_m != stays[1].position_m
+        stays = stays if is_moved else stays[:1]
+        if is_moved:
+            before, after = stays
+            self._changes.append(ObjectChange("moved", name, before.position_m, after.position_m, after.from_s))
+        since_s = stays[-1].from_s if gone_s is None else gone_s
+        sightings = [Sighting(r.record_id, r.stamp_s, min(1.0, side / 128), (0.0, 0.0, 1.0, 1.0))
+                     for _, part in places for r, side in part]  # fmt: skip
+        self._things.append(
+            SceneObject(
+                name, "truth", last.category, ((last.category, 1.0),), None, _point(last), _corner(last.low_m),
+                _corner(last.high_m), len(sightings), 1.0, stays[0].from_s, sightings[-1].stamp_s,
+                "gone" if gone_s is not None else "moved" if is_moved else "here", since_s, tuple(stays),
+                tuple(sightings), True,
+            )
+        )  # fmt: skip
+
+    def touched(self, since_version: int) -> set[str]:
+        """See `placecell.memory.scene_facts.Scene`."""
+        return {thing.object_id for thing in self._things} if since_version < self.version else set()
+
+    def objects(self) -> list[SceneObject]:
+        """See `placecell.memory.scene_facts.Scene`."""
+        return self._things
+
+    def changes(self) -> list[ObjectChange]:
+        """See `placecell.memory.scene_facts.Scene`."""
+        return self._changes
+
+
+def _corner(values: np.ndarray) -> tuple[float, float, float]:
+    x, y, z = values.tolist()
+    return x, y, z
+
+
+def _point(thing: HouseObject) -> tuple[float, float, float]:
+    return _corner(thing.centre_m)
+
+
+def ask(walks: Walks, things: TrueThings | None = None) -> list[Asked]:
+    """Ask about all things of two walks that can be asked about.
+
+    Args:
+        walks: What was recorded and what is true.
+        things: Known instead of what the map makes of the records.
+    """
     objects, places = ObjectMap(), Places()
     for record in (*walks.first["masks"], *walks.second["masks"]):
-        objects.fold(record)
+        if things is None:
+            objects.fold(record)
         places.fold(record)
-    graph = FactGraph(objects, places)
+    graph = FactGraph(objects if things is None else things, places)
     then_s, again_s = walks.first["masks"][-1].stamp_s, walks.second["masks"][0].stamp_s
     now_s = walks.second["masks"][-1].stamp_s
     room_of = {room.room_id: walks.house.room_at(*room.centre_m[[0, 2]].tolist()) for room in places.rooms()}
@@ -144,8 +239,16 @@ def _category(house: House, number: int) -> str:
 def summary(result: dict[str, Any]) -> str:
     """A table of accuracies."""
     lines = [f"{result['houses']} houses {result['seeds'][0]}-{result['seeds'][1]}; privileged: {result['privileged']}"]
-    rows = [("all", result["all"]), ("moved", result["moved"]), ("not moved", result["unmoved"])]
+    rows = [("all", result["all"]), ("moved", result["moved"]), ("not moved", result["unmoved"]),
+            ("of true things", result["true things"])]  # fmt: skip
     for name, figure in [*rows, *result["forms"].items()]:
         if figure is not None:
             lines.append(f"{name:14s} {shown(figure)}  n = {figure['n']}")
+    lines.append("wrong " + ", ".join(f"{name}: {number}" for name, number in result["wrong"].items()))
+    lines.append("recall@5 of a view of the thing (and of all links), with the walk over facts and without:")
+    for hops, row in result["hops"].items():
+        with_it, without, gain = (shown(row[name]) for name in ("with_view", "without_view", "gain_view"))
+        lines.append(f"  {hops} facts away, n = {row['n']}: {with_it} against {without}, gain {gain}")
+        lines.append(f"{'all links':>14s}: {shown(row['with_all'])} against {shown(row['without_all'])}, "
+                     f"gain {shown(row['gain_all'])}")  # fmt: skip
     return "\n".join(lines)

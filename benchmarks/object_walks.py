@@ -70,21 +70,27 @@ def rearranged(seed: int, moved: int = 6, removed: int = 3, added: int = 3) -> t
             moved, removed = moved - 1, min(removed, moved - 1)
 
 
-def walk_twice(seed: int, detectors: Mapping[str, Detector]) -> Walks:
+def walk_twice(seed: int, detectors: Mapping[str, Detector], with_other: bool = True) -> Walks:
     """Visit every room and a random spot per room, turning around in each; rearrange; do it again from elsewhere.
 
     The path knows the house (it is privileged); what is recorded is what the sensors give, and what each detector makes
     of it.
+
+    Args:
+        seed: Of the house.
+        detectors: By name.
+        with_other: Whether to look at the other state of the house too, for `Walks.would_be_seen`; half of the time.
     """
     house, changed, changes = rearranged(seed)
-    first, seen_first, else_first = _walk(house, changed, seed, 0, 0.0, detectors)
+    other = (changed, house) if with_other else (None, None)
+    first, seen_first, else_first = _walk(house, other[0], seed, 0, 0.0, detectors)
     start = len(next(iter(first.values()), []))
-    second, seen_second, else_second = _walk(changed, house, seed + 7, start, _PAUSE_S + start * ACTION_S, detectors)
+    second, seen_second, else_second = _walk(changed, other[1], seed + 7, start, _PAUSE_S + start * ACTION_S, detectors)
     return Walks(house, changed, changes, first, second, (seen_first, seen_second), (else_first, else_second))
 
 
 def _walk(
-    house: House, other: House, seed: int, first_seq: int, start_s: float, detectors: Mapping[str, Detector]
+    house: House, other: House | None, seed: int, first_seq: int, start_s: float, detectors: Mapping[str, Detector]
 ) -> tuple[dict[str, list[Record]], dict[int, int], dict[int, int]]:
     env = HouseEnv(house, max_steps=1_000_000, allow_sliding=True)
     observation, _ = env.reset(seed=seed)
@@ -101,7 +107,8 @@ def _walk(
             seq = first_seq + number
             records[name].append(Record("robot", seq, "moment", stamp_s, stamp_s, pose=pose, scene=scene))
         _most(seen, visible_objects(ids, _BARELY_PX))
-        _most(otherwise, visible_objects(other.renderer.render(pose, env.camera, 1)[2], MIN_SIDE_PX))
+        if other is not None:
+            _most(otherwise, visible_objects(other.renderer.render(pose, env.camera, 1)[2], MIN_SIDE_PX))
         action = next(path, None)
         if action is None:
             return records, seen, otherwise

@@ -140,6 +140,7 @@ class Channel:
         drift: Change of the background per second that was taken out of `raw`.
         count: How many were compared, candidates or not.
         notes: What there is to say of a candidate, for people.
+        links: Candidates that a text among them leads to by what it states, each with a share of up to one.
     """
 
     name: str
@@ -152,6 +153,7 @@ class Channel:
     drift: float = 0.0
     count: int = 0
     notes: dict[int, str] = field(default_factory=dict)
+    links: dict[int, dict[int, float]] = field(default_factory=dict)
 
     def z(self, item: int) -> float:
         """Standard deviations above the background; 0 for what is no candidate."""

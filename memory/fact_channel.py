@@ -82,6 +82,7 @@ def fact_channel(
     graph: FactGraph,
     text: str,
     *,
+    moments: Moments,
     item: Callable[[RecordId], int | None],
     pool: int,
     count: int,
@@ -93,6 +94,7 @@ def fact_channel(
     Args:
         graph: The facts.
         text: The question.
+        moments: What items are.
         item: Item of a record, None if it is not folded.
         pool: Candidates wanted.
         count: Number of records that there are.
@@ -120,6 +122,15 @@ def fact_channel(
         notes[place] = _reason(graph, walk.shown_by(node), seeds, share)
     if not raw:
         return None
+    links: dict[int, dict[int, float]] = {}
+    for node, _ in ranked:
+        place = item(node) if isinstance(node, RecordId) else None
+        if place in raw and isinstance(node, RecordId) and moments.moment(place).kind == "text":
+            links[place] = {}
+            beside = {other: share[key] for key in walk.beside(node) if (other := item(key)) in raw}
+            for kind in ("moment", "text"):  # a text speaks of more than a view shows
+                alike = {other: value for other, value in beside.items() if moments.moment(other).kind == kind}
+                links[place] |= {other: value / max(alike.values()) for other, value in alike.items()}
     asked = set(terms(text))
     covered = {term for name in named for term in terms(name)}
     count = max(count, MIN_TEXTS, len(raw))
@@ -127,7 +138,7 @@ def fact_channel(
     mean = total / count
     std = math.sqrt(max(math.fsum(score**2 for score in raw.values()) / count - mean**2, 1e-18))
     trust = TRUST * len(asked & covered) / max(len(asked), 1)
-    return Channel("facts", raw, {}, mean, std, trust, notes=notes, count=count)
+    return Channel("facts", raw, {}, mean, std, trust, notes=notes, count=count, links=links)
 
 
 def _reason(graph: FactGraph, shown: Sequence[Fact], seeds: Mapping[str, float], share: Mapping[Node, float]) -> str:

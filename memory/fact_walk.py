@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -24,6 +24,10 @@ Node = str | RecordId
 class FactWalk:
     """An undirected weighted graph of things, rooms, nouns and records.
 
+    Args:
+        facts: What holds.
+        is_shown: Whether a record that a fact cites shows or speaks of one of its ends.
+
     Example:
         >>> walk = FactWalk([Fact("key", "in", "drawer", 1.0, None, 1.0, None, (RecordId("ann", 1),)),
         ...                  Fact("drawer", "in", "study", 2.0, None, 2.0, None, (RecordId("ann", 2),))])
@@ -33,15 +37,23 @@ class FactWalk:
     Source: HippoRAG 2 (Gutierrez et al. 2025): damping 0.5, undirected, weighted.
     """
 
-    def __init__(self, facts: Iterable[Fact]) -> None:
+    def __init__(
+        self, facts: Iterable[Fact], is_shown: Callable[[str, RecordId], bool] = lambda node, record_id: True
+    ) -> None:
         self._edges: dict[tuple[Node, Node], float] = {}
         self._shown: dict[RecordId, list[Fact]] = {}
+        self._views: dict[str, set[RecordId]] = {}  # records that show or speak of a node
+        self._same: dict[str, set[str]] = {}
         for fact in facts:
             self.tie(fact.subject, fact.object, _TIES[fact.relation] * (1.0 if fact.valid_to_s is None else _OVER))
             for key in fact.evidence:
-                self.tie(fact.subject, key, _SHOWN_BY)
-                self.tie(fact.object, key, _SHOWN_BY)
+                for end in (fact.subject, fact.object):
+                    if is_shown(end, key):
+                        self.show(end, key)
                 self._shown.setdefault(key, []).append(fact)
+            if fact.relation == "same as":
+                self._same.setdefault(fact.subject, set()).add(fact.object)
+                self._same.setdefault(fact.object, set()).add(fact.subject)
         self._rows: dict[Node, int] | None = None
         self._ends = np.empty((0, 2), np.int64)
         self._weights = np.empty(0)
@@ -53,8 +65,9 @@ class FactWalk:
         self._rows = None
 
     def show(self, node: str, record_id: RecordId) -> None:
-        """Tie a thing to a view of it."""
+        """Tie a node to a record that shows it or speaks of it."""
         self.tie(node, record_id, _SHOWN_BY)
+        self._views.setdefault(node, set()).add(record_id)
 
     def __contains__(self, node: object) -> bool:
         return node in self._placed()
@@ -62,6 +75,12 @@ class FactWalk:
     def shown_by(self, record_id: RecordId) -> list[Fact]:
         """The facts that a record shows or says."""
         return self._shown.get(record_id, [])
+
+    def beside(self, record_id: RecordId) -> set[RecordId]:
+        """The records that show or speak of what the facts of a record are about."""
+        ends = {end for fact in self.shown_by(record_id) for end in (fact.subject, fact.object)}
+        ends = ends.union(*(self._same.get(end, ()) for end in ends))
+        return set[RecordId]().union(*(self._views.get(end, ()) for end in ends)) - {record_id}
 
     def shares(self, seeds: Mapping[Node, float]) -> list[tuple[Node, float]]:
         """Share of its time that a walker from the seeds spends at each other node, best first.
@@ -77,8 +96,8 @@ class FactWalk:
         if not restart.any():
             return []
         rank = pagerank(len(rows), self._ends[:, 0], self._ends[:, 1], self._weights, restart, DAMPING)
-        found = [(node, round(float(rank[i]), 9)) for node, i in rows.items() if restart[i] == 0 and rank[i] > 0]
-        return sorted(found, key=lambda pair: (-pair[1], _order(pair[0])))
+        found = [(node, round(float(rank[i]), 9)) for node, i in rows.items() if restart[i] == 0]
+        return sorted((pair for pair in found if pair[1] > 0), key=lambda pair: (-pair[1], _order(pair[0])))
 
     def _placed(self) -> dict[Node, int]:
         """Rows of the nodes; in an order of their own, so that sums do not depend on what came first."""

@@ -197,7 +197,11 @@ class FactGraph:
             if len(self._walks) >= _WALKS:
                 self._walks.clear()
             known = self._all() if as_of_s is None else (f for g in self._all() if (f := g.known_at(as_of_s)))
-            walk = FactWalk(fact for fact in known if at_s is None or fact.holds_at(at_s))
+            views = {node: {s.record_id for s in thing.sightings} for node, thing in self._scene.things.items()}
+            walk = FactWalk(
+                (fact for fact in known if at_s is None or fact.holds_at(at_s)),
+                lambda node, record_id: node not in views or record_id in views[node],
+            )
             for node in (*self._scene.things, *self._scene.rooms):
                 if self._name(node):
                     walk.tie(node, self._name(node), 1.0)

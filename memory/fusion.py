@@ -50,11 +50,20 @@ def fuse(channels: Sequence[Channel], scale: Mapping[str, float]) -> dict[int, f
     return {item: math.fsum(scale[c.name] * compress(c.z(item)) for c in channels) for item in items}
 
 
-def support(own: Mapping[int, float], moments: Moments) -> dict[int, float]:
+Links = Mapping[int, Mapping[int, float]]
+
+
+def support(own: Mapping[int, float], moments: Moments, links: Links | None = None) -> dict[int, float]:
     """Scores in which each candidate is held up by its neighbours in time, within its event.
 
     A moment is seen together with the ones before and after it: half of the better neighbour's score is added. The
-    neighbours of candidates become candidates, so that an answer is found beside its question.
+    neighbours of candidates become candidates, so that an answer is found beside its question. Likewise a record is
+    held up by the texts that lead to it.
+
+    Args:
+        own: Score of each candidate.
+        moments: What they are.
+        links: Of texts, what they lead to, with a share of up to one; see `Channel.links`.
     """
     event = {item: event_of(moments.moment(item)) for item in own}
     held = dict(own)
@@ -68,6 +77,10 @@ def support(own: Mapping[int, float], moments: Moments) -> dict[int, float]:
         for other in moments.neighbours(item):
             if event[other] == event[item]:
                 lift[other] = max(lift[other], score)
+    for item, linked in (links or {}).items():
+        for other, share in linked.items():
+            if item in own and other in own:
+                lift[other] = max(lift[other], share * own[item])
     return {item: score + SUPPORT * lift[item] for item, score in held.items() if item in own or lift[item] > 0}
 
 

@@ -327,7 +327,7 @@ class Recaller:
         if graph is None:
             return None
         return fact_channel(
-            graph, plan.query.semantic, item=self._item, pool=POOL, visible=test,
+            graph, plan.query.semantic, moments=self._moments, item=self._item, pool=POOL, visible=test,
             count=max((channel.count for channel in channels), default=0) + len(self._lexicon or ()),
             as_of_s=None if as_of is None else float(as_of),
         )  # fmt: skip
@@ -361,7 +361,8 @@ class Recaller:
         head = max(HEAD, 4 * k)
         if len(fused) > head:
             fused = {item: fused[item] for item in sorted(fused, key=lambda item: self._rank(item, fused))[:head]}
-        held = support(fused, self._moments)
+        links = next((channel.links for channel in channels if channel.links), None)
+        held = support(fused, self._moments, links)
         return {item: round(score, EXACT_ROUND) for item, score in held.items() if test(item)}
 
     def _look_again(self, channels: Sequence[Channel], plan: Plan, scores: dict[int, float], k: int) -> None:

@@ -81,7 +81,10 @@ def test_facts_around_a_question_are_those_of_the_whole() -> None:
     assert near.facts("parcel") == whole.facts("parcel") and near.facts("piano") == whole.facts("piano")
     assert near.facts("drum") == []
     assert ToldAround(lexicon, table).facts("dinner", lambda item: True) is None
-    assert fact_channel(whole, "a unicorn", item=table.item, pool=9, count=20, visible=lambda item: True) is None
+    assert (
+        fact_channel(whole, "a unicorn", moments=table, item=table.item, pool=9, count=20, visible=lambda item: True)
+        is None
+    )
 
 
 @pytest.mark.parametrize("seed", range(20))
