@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -30,10 +31,10 @@ from placecell.memory.subscriptions import Subscription
 from placecell.pathfinder import CELL_M, PathFinder
 from placecell.perception.objects import Detector
 
-__all__ = ["POLICY", "Robot", "without_bodies"]
+__all__ = ["POLICY", "Robot", "RobotMaker", "Told", "without_bodies"]
 
 #: Everybody reaches everybody, so queries are seldom needed and nothing is passed on at once.
-POLICY: Final = Policy(every_s=2.0, patience_s=5.0, relays_late=True)
+POLICY: Final = Policy(every_s=2.0, patience_s=5.0, name_lease_s=1.0, relays_late=True)
 _STEP_M: Final = 0.25
 _SLACK_M: Final = 0.1
 _BODY_M: Final = (-0.84, 0.5)  # heights of a body over its camera: all but what could be floor
@@ -99,8 +100,9 @@ class Robot:
         self.last: tuple[Sensed, Decision] | None = None
         self._claimed: tuple[str, float] | None = None  # what, and until when
 
-    def turn(self, observation: Any, info: Mapping[str, Any], mail: Mail, peers: Sequence[str]) -> Turn:
+    def turn(self, step: int, observation: Any, info: Mapping[str, Any], mail: Mail, peers: Sequence[str]) -> Turn:
         """Hear, look, tell, decide."""
+        self.experience.step = step
         now_s = self.experience.stamp_s
         if not self.is_alone:
             self.mailbox.open(mail, peers)
@@ -115,6 +117,11 @@ class Robot:
         self.last = sensed, decision
         is_done = decision.action == STOP
         return Turn(LEFT if is_done else decision.action, self.mailbox.taken(), is_done)
+
+    def report(self) -> Mapping[str, Any]:
+        """Version vector, bytes sent by kind, and what was refused."""
+        sent = {kind: num for (way, kind), num in self.sharing.traffic.bytes.items() if way == "sent"}
+        return {"version": self.memory.version(), "sent": sent, "quarantined": len(self.sharing.quarantine)}
 
     @property
     def places(self) -> Places:
@@ -191,6 +198,37 @@ class Robot:
             return None
         spot = self._here(claim.holder, named) if np.isfinite(named).all() else None
         return None if spot is None else (float(spot[0, 0]), float(spot[0, 2]))
+
+
+@dataclass(frozen=True)
+class RobotMaker:
+    """Makes the lives of one robot, in whatever process; the memory in its folder outlives them.
+
+    Args:
+        name: See `Robot`.
+        camera: See `Robot`.
+        folder: Of its memory; None for RAM, which no life outlives.
+        encoder: See `placecell.memory.memory.Memory`.
+        detector: See `Robot`.
+        is_alone: See `Robot`.
+    """
+
+    name: str
+    camera: Camera
+    folder: Path | None = None
+    encoder: Any = None
+    detector: Detector | None = None
+    is_alone: bool = False
+
+    def __call__(self, life: int) -> Robot:
+        """The robot in this life."""
+        memory = Memory(self.encoder, folder=self.folder, clock=_no_clock)
+        return Robot(self.name, memory, self.camera, self.detector, session=f"life-{life}", is_alone=self.is_alone)
+
+
+def _no_clock() -> float:
+    """Time of writing: a clock of the wall would make two runs differ."""
+    return 0.0
 
 
 class _TeamRoamer(Roamer):

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DETECTORS",
+    "BlindEncoder",
     "TimedEnv",
-    "blind_memory",
     "film_of",
     "floor_way",
     "house_detector",
@@ -117,25 +117,23 @@ def new_experience(
     return Experience(memory, env.camera, detector, agent_id=AGENT, start_s=start_s)
 
 
-def blind_memory() -> Memory:
-    """An empty memory in RAM for planners that only need the map: every picture gets the same vector."""
-    return Memory(_Blind())
-
-
-class _Blind:
-    """An encoder to which everything looks the same."""
+class BlindEncoder:
+    """An encoder to which everything looks the same, for planners that only need the map."""
 
     name, dim, image_size, notice = "blind", 2, 8, ""
     calibration: tuple[float, float] | None = None
     prompts: Mapping[str, str] = MappingProxyType({"object": "{}"})
 
     def encode_images(self, images: Any) -> np.ndarray:
+        """One and the same vector for each."""
         return np.tile(np.array([[1.0, 0.0]], np.float32), (len(images), 1))
 
     def encode_texts(self, texts: Any) -> np.ndarray:
+        """A vector that no picture has."""
         return np.tile(np.array([[0.0, 1.0]], np.float32), (len(texts), 1))
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
+        """None: it knows all words equally well."""
         return ()
 
 

@@ -16,12 +16,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from placecell.agents.house_team import Robot
+from placecell.agents.house_team import RobotMaker
 from placecell.agents.team import Team
 from placecell.benchmarks import bootstrap
 from placecell.benchmarks.coverage import FloorMeter
 from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
-from placecell.benchmarks.players import blind_memory
+from placecell.benchmarks.players import BlindEncoder
 from placecell.envs.house_team import HouseTeam
 
 __all__ = ["MARK", "RobotsSettings", "aggregate", "play", "robots", "summary"]
@@ -67,8 +67,10 @@ def play(settings: RobotsSettings, episode: Episode) -> dict[str, Any]:
     env = HouseTeam(seed=episode.house, agents=num, starts=settings.starts, resolution=(side, side), max_steps=10**9)
     observations, infos = env.reset(seed)
     meter = FloorMeter(env.members[env.agents[0]])
-    members = [Robot(name, blind_memory(), env.camera, is_alone=not settings.is_sharing) for name in env.agents]
-    team = Team(members)
+    encoder = BlindEncoder()
+    team = Team(
+        {name: RobotMaker(name, env.camera, encoder=encoder, is_alone=not settings.is_sharing) for name in env.agents}
+    )
     agent_s = 0.0
     collisions: Counter[str] = Counter()
 
@@ -91,12 +93,11 @@ def play(settings: RobotsSettings, episode: Episode) -> dict[str, Any]:
     rounds = len(shares) - 1
     reached = {str(level): next((i for i, share in enumerate(shares) if share >= level), None) for level in LEVELS}
     last = next((i for i, share in enumerate(shares) if share >= settings.share), None)
+    reports = team.reports().values()
     sent: Counter[str] = Counter()
-    for member in members:
-        for (direction, kind), num_bytes in member.sharing.traffic.bytes.items():
-            if direction == "sent":
-                sent[kind] += num_bytes
-    quarantined = sum(len(member.sharing.quarantine) for member in members)
+    for report in reports:
+        sent.update(report["sent"])
+    quarantined = sum(report["quarantined"] for report in reports)
     return {
         "steps": settings.max_steps if last is None else last,
         "reached": last is not None,

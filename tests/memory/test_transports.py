@@ -31,6 +31,25 @@ def test_conforms(check, make):
             agent.close()
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray leaves processes to themselves
+def test_ray_conforms(monkeypatch):
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "180")  # a machine may be busy
+    ray = pytest.importorskip("ray", reason="needs the [team] extra")
+    from placecell.memory.ray_transport import RayNetwork
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        for check in TRANSPORT_CHECKS:
+            check(RayNetwork(check.__name__))
+        network = RayNetwork("dead")
+        ann = network.join("ann")
+        network.evict("ann")
+        assert not ann.send("bob", b"x") and network.join("ann").receive() == []
+    finally:
+        ray.shutdown()
+
+
 def test_the_same_seed_gives_the_same_faults():
     def arrivals(seed):
         network = Network(Faults(loss=0.3, duplication=0.3, delay_s=(0.0, 2.0)), seed)
