@@ -21,7 +21,7 @@ __all__ = ["AGENT_RADIUS_M", "Reach", "Roamer", "known_ways"]
 
 AGENT_RADIUS_M: Final = 0.18
 #: Parts of radius and caution to try when nothing else is left: maps err by a cell, and bumps are thought wider.
-_SQUEEZE: Final = ((1.0, 1.0), (0.7, 0.5), (0.4, 0.0))
+_SQUEEZE: Final = ((1.0, 1.0), (0.7, 0.25), (0.4, 0.0))
 _SQUEEZED: Final = 8  # steps for which narrow gaps stay the only way, before wider ones are looked for again
 _REDRAW: Final = 3  # steps for which a map serves: drawing it and its distances anew costs more than they change
 _FORWARD_M: Final = 0.25
