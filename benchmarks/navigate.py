@@ -29,7 +29,7 @@ from placecell.benchmarks.house_goals import KINDS, GoalSite, HouseGoal, agent_g
 from placecell.benchmarks.players import TimedEnv, film_of, floor_way, house_detector, new_experience, open_player
 from placecell.envs.house import HouseEnv
 
-__all__ = ["FIRST_HOUSE", "PLANNERS", "NavigateSettings", "aggregate", "navigate", "play", "summary"]
+__all__ = ["FIRST_HOUSE", "PLANNERS", "NavigateSettings", "aggregate", "judged", "navigate", "play", "summary"]
 
 PLANNERS: Final = ("ours", "forgetful", "nearest", "random", "oracle")
 FIRST_HOUSE: Final = 2_000_000
@@ -101,7 +101,7 @@ def play(settings: NavigateSettings, videos: Path | None, episode: Episode) -> d
         agent_s += spent_s
         agent_cpu_s += time.process_time() - began_cpu - (world.cpu_s - before_cpu_s)
         sensed = pursuit.sensed
-        row = _judged(site, goal, start, env.position_m, pursuit, meter)
+        row = judged(site, goal, start, env.position_m, pursuit, meter)
         rows.append(row | {"agent_s": round(spent_s, 3), "moves": world.num_steps - steps})
         growth.append((world.num_steps, experience.memory.nbytes()))
     if film is not None:
@@ -125,9 +125,10 @@ def _targets(site: GoalSite, goals: Sequence[HouseGoal], goal: Goal) -> list[np.
     return [] if point is None else [point]
 
 
-def _judged(
+def judged(
     site: GoalSite, goal: HouseGoal, start: np.ndarray, end: np.ndarray, pursuit: Pursuit, meter: FloorMeter
 ) -> dict[str, Any]:
+    """What came of one goal, as plain values: success, SPL, both again for view points, distances, the way."""
     decision = pursuit.decision
     row: dict[str, Any] = {
         "kind": goal.kind,

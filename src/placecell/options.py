@@ -23,6 +23,8 @@ BENCHMARKS = (
     "objects",
     "snapshots",
     "facts",
+    "told_goals",
+    "alignment",
     "sharing",
 )
 Verb = Callable[[argparse.Namespace], int]
@@ -279,7 +281,7 @@ def _bench(parser: argparse.ArgumentParser) -> None:
         "--rows",
         type=_count,
         metavar="N",
-        help="recall, write: records; places, objects, snapshots, facts: houses; sharing: storms",
+        help="recall, write: records; sharing: storms; the benchmarks in houses: houses",
     )
     parser.add_argument("--peers", nargs="*", metavar="NAME", help="only these peers (default: all that are installed)")
     parser.add_argument("--seed", type=int, default=0, help="default 0")
