@@ -190,12 +190,12 @@ class HouseTeam:
         hits: set[str] = set()
         moving = list(movers)
         for _ in range(SUBSTEPS):
-            ends = {}
+            ends: dict[str, tuple[float, float]] = {}
             for name in moving:
-                end = self.members[name]._part(*at[name], self.members[name].yaw_rad, self.members[name]._can_stand)
-                if end is not None:
-                    ends[name] = end[:2]
-                if end is None or end[2]:
+                part = self.members[name]._part(*at[name], self.members[name].yaw_rad, self.members[name]._can_stand)
+                if part is not None:
+                    ends[name] = part[:2]
+                if part is None or part[2]:
                     hits.add(name)
             for name, end in ends.items():
                 met[name] = tuple(

@@ -60,7 +60,7 @@ class Transform:
     def apply(self, points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3"]:
         """Points of the other frame in one's own."""
         matrix = self.matrix
-        return points @ matrix[:3, :3].T + matrix[:3, 3]
+        return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3])
 
     def inverse(self) -> Transform:
         """From one's own frame into the other."""
@@ -275,7 +275,7 @@ def _score(
         order = np.argsort(side, kind="stable")
         starts = np.flatnonzero(np.r_[True, np.diff(side[order]) > 0])
         sums.append(np.maximum.reduceat(fits[:, order], starts, axis=1).sum(axis=1))
-    return np.minimum(*sums)
+    return np.asarray(np.minimum(*sums))
 
 
 def _refined(
