@@ -113,7 +113,7 @@ def new_experience(
         is_blind: Give every picture the same vector: for planners that only need the map.
         gate: Decides what is worth a record; None keeps all.
     """
-    memory = blind_memory() if is_blind else Memory(_encoder(), max_bytes=max_bytes, gate=gate)
+    memory = Memory(BlindEncoder() if is_blind else _encoder(), max_bytes=max_bytes, gate=gate)
     return Experience(memory, env.camera, detector, agent_id=AGENT, start_s=start_s)
 
 
