@@ -78,6 +78,7 @@ def run_episodes(
     *,
     resume: bool = False,
     workers: int = 1,
+    cluster: str | None = None,
     say: Callable[[str], None] = lambda line: None,
     shown: Callable[[Mapping[str, Any]], str] = lambda row: "",
 ) -> list[dict[str, Any]]:
@@ -90,6 +91,7 @@ def run_episodes(
         play: Plays one; returns plain JSON values. With more than one worker it must be picklable.
         resume: Go on in a folder that holds episodes already.
         workers: Processes.
+        cluster: Play on Ray instead, at this address ("local" for one on this machine); `play` must be picklable.
         say: Told how it goes where there is no terminal for a progress bar.
         shown: A few words on one line's result, for the progress bar.
 
@@ -118,7 +120,7 @@ def run_episodes(
         if done and left:
             say(f"{len(names) - len(left)} of {len(names)} episodes are done already")
         with _Bar(len(names), len(names) - len(left), say) as bar:
-            for row in _played(left, play, workers):
+            for row in _played(left, play, workers) if cluster is None else _played_on_ray(left, play, cluster):
                 _append(lines, row)
                 done[row["episode"]] = row
                 bar.update(row, shown(row["result"]))
@@ -228,6 +230,25 @@ def _played(episodes: Sequence[Episode], play: Play, workers: int) -> Iterator[d
         finally:
             for job in jobs:
                 job.cancel()
+
+
+def _played_on_ray(episodes: Sequence[Episode], play: Play, address: str) -> Iterator[dict[str, Any]]:
+    """Episodes as they are done, each a task on one core; one whose machine dies is played again."""
+    if not episodes:
+        return
+    from placecell.memory.ray_transport import ray_module
+
+    ray = ray_module(address)
+    task = ray.remote(_play_one).options(num_cpus=1, max_retries=2)
+    shared = ray.put(play)
+    jobs = [task.remote(shared, episode) for episode in episodes]
+    try:
+        while jobs:
+            done, jobs = ray.wait(jobs)
+            yield ray.get(done[0])
+    finally:
+        for job in jobs:
+            ray.cancel(job, force=True)
 
 
 class _Bar:

@@ -122,6 +122,7 @@ def robots(
     *,
     resume: bool = False,
     workers: int = 1,
+    cluster: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Explore every house with teams of each size and aggregate; see `run_episodes` for the folder.
@@ -138,6 +139,7 @@ def robots(
         partial(play, settings),
         resume=resume,
         workers=workers,
+        cluster=cluster,
         say=say,
         shown=lambda result: f"{result['share']:.1%} after {result['rounds']} rounds",
     )

@@ -17,8 +17,11 @@ __all__ = ["RayNetwork", "RayTransport", "ray_module"]
 _MAX_WAITING: Final = 10_000  # frames for one agent; beyond that new ones are lost
 
 
-def ray_module() -> Any:
-    """Ray, running: what the process is connected to already, or one of its own on this machine.
+def ray_module(address: str = "local") -> Any:
+    """Ray, running: what the process is connected to already, or else what `address` says.
+
+    Args:
+        address: Of a cluster, such as "auto" or "ray://head:10001"; "local" starts one on this machine.
 
     Raises:
         MissingDependencyError: If it is not installed.
@@ -28,7 +31,10 @@ def ray_module() -> Any:
     except ImportError as error:
         raise MissingDependencyError("actors need ray: pip install 'placecell[team]'") from error
     if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False)
+        if address == "local":
+            ray.init(address="local", include_dashboard=False, log_to_driver=False)
+        else:
+            ray.init(address=address, log_to_driver=False)
     return ray
 
 

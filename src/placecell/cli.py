@@ -279,6 +279,8 @@ def _encoder_export(arguments: argparse.Namespace) -> int:
 def _explore(arguments: argparse.Namespace) -> int:
     if arguments.robots is not None:
         return _robots(arguments)
+    if arguments.ray is not None:
+        _usage("explore", "--ray goes with --robots")
     from placecell.benchmarks import explore
 
     settings = explore.ExploreSettings(seed=arguments.seed, max_steps=arguments.max_steps)
@@ -295,7 +297,8 @@ def _robots(arguments: argparse.Namespace) -> int:
         seed=arguments.seed, max_steps=arguments.max_steps, starts=arguments.starts, is_sharing=not arguments.silent
     )
     how = {name: value for name, value in _how(arguments).items() if name not in ("planners", "videos")}
-    result = robots.robots(arguments.output, settings, _houses(arguments), arguments.robots, **how)
+    houses = _houses(arguments)
+    result = robots.robots(arguments.output, settings, houses, arguments.robots, cluster=arguments.ray, **how)
     return _finish_experiment(arguments, result, robots.summary(result))
 
 
