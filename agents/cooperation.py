@@ -27,6 +27,7 @@ from placecell.perception.observation import Observation
 
 __all__ = ["Cooperator", "Style"]
 
+_GIVEN: Final = ("iron", "coal", "wood")  # what is handed over; stone lies everywhere
 _URGENT: Final = ("iron", "coal", "diamond", "table", "furnace", "water")
 
 
@@ -50,6 +51,7 @@ class Style:
         makers: Share of the team that makes tools from the start; the others look around first, with bare hands.
         scout_steps: How long they do so at most.
         aside_steps: What is this near is taken along.
+        silence_steps: Who has said nothing for so long is taken to be gone.
         give_steps: How near somebody has to be to be handed what it lacks.
     """
 
@@ -69,6 +71,7 @@ class Style:
     scout_steps: int = 30
     aside_steps: float = 2.0
     give_steps: int = 3
+    silence_steps: int = 60
 
 
 class Cooperator:
@@ -111,6 +114,8 @@ class Cooperator:
         self._told_tools = 0
         self._target: Cell | None = None
         self._claimed: tuple[str, float] | None = None
+        self._awaited: tuple[str, str, int] | None = None  # what is brought, by whom, until when it is waited for
+        self._offered: dict[tuple[str, str], int] = {}  # when what was offered to whom
         self._stuck = 0
         self._last: tuple[Any, ...] | None = None
         self._fold()
@@ -208,26 +213,26 @@ class Cooperator:
         goal = self.style.survival.next_goal(now, self.goal)
         if goal is not None:
             return goal
-        if self.style.roles and self.mates:
+        if self.style.roles and self.mates and self.sharing is not None:
             goal = self._hand_over(now)
             if goal is not None:
                 return goal
         tree = self.style.tree
-        if not self.style.roles or not self.mates or self._rank() == 0:
+        if not self.style.roles or not self.mates or self._makes(now):
             return tree.next_goal(now, self._taken(now))
         return self._help(now)
 
-    def _rank(self) -> int:
-        """How many others are nearer to the diamond, as far as this agent knows; names decide between equals."""
-        mine = (self._left, self.name)
-        return sum((mate.left_steps, mate.name) < mine for mate in self.mates.values())
+    def _makes(self, now: Situation) -> bool:
+        """Whether this agent makes tools from the start: the first names do, of those that were heard of lately."""
+        step = now.sight.step
+        names = [mate.name for mate in self.mates.values() if step - mate.step <= self.style.silence_steps]
+        makers = max(1, round((len(self.mates) + 1) * self.style.makers))
+        return sorted([*names, self.name]).index(self.name) < makers
 
     def _help(self, now: Situation) -> Goal:
         """What to do while somebody else is nearer to the diamond: look for what the team has not found."""
         tree = replace(self.style.tree, near_steps=min(self.style.tree.near_steps, 3.0))
         goal = tree.next_goal(now, self._taken(now))
-        if self._rank() < self._num_makers():
-            return goal
         is_known = {item: bool(now.known.mask(item).any()) for item in ("stone", "coal", "iron", "diamond")}
         missing = [item for item, known in is_known.items() if not known]
         if not missing or (goal.kind != "explore" and goal.cost <= self.style.aside_steps):
@@ -236,24 +241,42 @@ class Cooperator:
             return goal
         return Goal("explore", missing[-1], reason="looks for the others")
 
-    def _num_makers(self) -> int:
-        """How many of the team make tools from the start."""
-        return max(1, round((len(self.mates) + 1) * self.style.makers))
-
     def _hand_over(self, now: Situation) -> Goal | None:
-        """Give an agent in sight that is nearer to the diamond what it lacks and this one has."""
-        lacks = {"wood": 1, "coal": 1, "iron": 1, "stone": 4}
+        """Wait for what somebody brings; or bring an agent that is nearer to the diamond what it lacks."""
+        assert self.sharing is not None
+        step = now.sight.step
+        for message in self.sharing.messages():
+            if message.performative == "propose" and message.payload["topic"] == "give":
+                item = message.payload["body"]
+                if item in _GIVEN and self._lacks(now.inventory, item) and not now.inventory["iron_pickaxe"]:
+                    self.sharing.accept(message)
+                    self._awaited = (item, message.sender, step + 2 * self.style.give_steps)
+                else:
+                    self.sharing.refuse(message, "not needed")
+        if self._awaited is not None:
+            item, sender, until = self._awaited
+            if step < until and self._lacks(now.inventory, item):
+                return Goal("wait", item, reason=f"{sender} brings it", peer=sender)
+            self._awaited = None
         for cell, kind in now.sight.creatures_at.items():
             far = abs(cell[0] - now.position[0]) + abs(cell[1] - now.position[1])
             mate = self.mates.get(f"player_{kind - 7}") if kind >= 7 and far <= self.style.give_steps else None
             if mate is None or mate.left_steps >= self._left or mate.inventory.get("iron_pickaxe"):
                 continue
-            if not mate.inventory.get("stone_pickaxe"):
-                continue
-            for item, count in lacks.items():
-                if mate.inventory.get(item, 0) < count and now.inventory[item] > 0:
-                    return Goal("give", item, cell, float(far), f"{mate.name} lacks it", mate.name)
+            for item in _GIVEN if mate.inventory.get("stone_pickaxe") else ():
+                if self._lacks(mate.inventory, item) and now.inventory[item] > 0:
+                    offered = self._offered.get((mate.name, item), -1000)
+                    if step - offered > 20:
+                        self._offered[mate.name, item] = step
+                        self.sharing.propose(mate.name, "give", item)
+                        offered = step
+                    if step - offered <= 2 * self.style.give_steps:
+                        return Goal("give", item, cell, float(far), f"{mate.name} lacks it", mate.name)
         return None
+
+    @staticmethod
+    def _lacks(inventory: Mapping[str, int], item: str) -> bool:
+        return inventory.get(item, 0) < 1
 
     def _taken(self, now: Situation) -> set[Cell]:
         """Cells that others claimed."""
@@ -336,7 +359,7 @@ class Cooperator:
         key = (sight.position, sight.facing, tuple(sight.inventory.values())[4:], action)
         self._stuck = self._stuck + 1 if key == self._last else 0
         self._last = key
-        if self._stuck < 3:
+        if self._stuck < 3 or action in ("noop", "sleep"):
             return action
         moves = list(DIRECTIONS.items())
         (dx, dy), move = moves[(sight.step + sum(self.name.encode())) % 4]

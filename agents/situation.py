@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from scipy.ndimage import distance_transform_cdt
 
 from placecell.agents.crafting import DIRECTIONS, MINED_WITH, Cell, Sight
 from placecell.agents.known_map import KnownMap
@@ -76,8 +77,18 @@ class Situation:
 
     # --- finding ------------------------------------------------------------------------------------------------
 
-    def nearest(self, material: str, skip: Iterable[Cell] = ()) -> tuple[float, Cell | None]:
-        """Cost of getting beside the nearest known cell of a material that can be reached, and the cell."""
+    def towards(self, *materials: str) -> np.ndarray | None:
+        """Cells along the axes from each cell to the nearest known one of the materials; None if none is known."""
+        mask = self.known.mask(*materials)
+        return distance_transform_cdt(~mask, "taxicab").astype(float) if mask.any() else None
+
+    def nearest(
+        self, material: str, skip: Iterable[Cell] = (), then: np.ndarray | None = None, weight: float = 1.0
+    ) -> tuple[float, Cell | None]:
+        """Cost of getting beside the nearest known cell of a material that can be reached, and the cell.
+
+        With `then`, the cell is chosen for which the cost and `weight` times what comes after it is least.
+        """
         mask = self.known.mask(material)
         for cell in skip:
             mask[cell] = False
@@ -85,7 +96,7 @@ class Situation:
         reach[1:-1, 1:-1] = self.ways.distance
         beside = np.minimum.reduce([reach[:-2, 1:-1], reach[2:, 1:-1], reach[1:-1, :-2], reach[1:-1, 2:]])
         beside = np.where(mask, beside, np.inf)
-        best = int(beside.argmin())
+        best = int((beside if then is None else beside + weight * then).argmin())
         cell = (best // mask.shape[1], best % mask.shape[1])
         return (float(beside[cell]), cell) if np.isfinite(beside[cell]) else (float("inf"), None)
 

@@ -30,7 +30,7 @@ class Survival:
     thirst: int = 2
     hunger: int = 2
     near_steps: float = 3.0
-    early: int = 5
+    early: int = 3
     weary: int = 0
     weak: int = 4
 
@@ -40,6 +40,8 @@ class Survival:
         danger = self._fight(now)
         if danger is not None:
             return danger
+        if self._is_nearly_done(now):
+            return None
         water_cost, water = now.nearest("water")
         is_drinking = previous is not None and previous.kind == "drink" and have["drink"] < 9 and water_cost <= 1
         is_thirsty = have["drink"] <= self.thirst or (have["drink"] <= self.early and water_cost <= self.near_steps)
@@ -57,6 +59,13 @@ class Survival:
         if have["energy"] <= self.weary and have["health"] <= self.weak:
             return Goal("sleep", reason="worn out")
         return None
+
+    def _is_nearly_done(self, now: Situation) -> bool:
+        """Whether the diamond is so near that hunger and thirst can take no more than health allows."""
+        if not now.inventory["iron_pickaxe"]:
+            return False
+        cost, _ = now.nearest("diamond")
+        return cost < 10.0 * (now.inventory["health"] - 2)
 
     def _nearest_cow(self, now: Situation) -> tuple[float, Cell | None]:
         best, where = float("inf"), None

@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from placecell.agents.crafting import Cell
 from placecell.agents.situation import Goal, Situation
 
@@ -22,12 +24,16 @@ class TechTree:
     Args:
         near_steps: What is known and this near is fetched before anything else is explored.
         spare_wood_steps: Wood for a second table is taken where a tree is this near.
+        far_tree_steps: With wood for a table and a tool in hand, a tree that is farther away than this can wait.
+        foresight: What a step is worth, of 1, that lies between the thing that is fetched and what is needed next.
         table_steps: A table that is farther away than this is not gone back to while wood for another can be had.
     """
 
     near_steps: float = 10.0
     spare_wood_steps: float = 2.0
     table_steps: float = 25.0
+    far_tree_steps: float = 8.0
+    foresight: float = 0.8
 
     def next_goal(self, now: Situation, skip: Collection[Cell] = ()) -> Goal:
         """What to do next. `skip` holds cells that others will take."""
@@ -41,25 +47,41 @@ class TechTree:
         return self._iron_pickaxe(now, skip)
 
     def _collect_or_explore(self, now: Situation, item: str, skip: Collection[Cell]) -> Goal:
-        cost, cell = now.nearest("tree" if item == "wood" else item, skip)
+        cost, cell = now.nearest("tree" if item == "wood" else item, skip, self._after(now, item), self.foresight)
         if cell is None:
             return Goal("explore", item, reason=f"no {item} known")
         return Goal("collect", item, cell, cost)
+
+    def _after(self, now: Situation, item: str) -> np.ndarray | None:
+        """How far it is from each cell to what will be needed after this item."""
+        order = ("wood", "stone", "coal", "iron", "diamond")
+        for later in order[order.index(item) + 1 :]:
+            if later == "diamond" or now.inventory[later] < 1:
+                grid = now.towards(later)
+                if grid is not None:
+                    return grid
+        return None
 
     def _wood_pickaxe(self, now: Situation, skip: Collection[Cell]) -> Goal:
         have = now.inventory
         table_cost, table = now.crafting_place("table")
         has_table = table_cost < self.table_steps
         needed = 3 - have["stone_pickaxe"] + (0 if has_table else 2)
-        tree_cost, tree = now.nearest("tree", skip)
+        tree_cost, tree = now.nearest("tree", skip, self._after(now, "wood"), self.foresight / 2)
         is_spare = have["wood"] < min(needed + 2, 9) and tree_cost <= self.spare_wood_steps
-        if have["wood"] < needed or is_spare:
+        if table is not None and table_cost <= 1 and have["wood"]:
+            return self._make(now, "wood_pickaxe", table, table_cost)
+        # Where the next tree is far, tools come first: later ones are found on the way.
+        can_wait = (
+            have["wood"] >= needed - 1 - (tree_cost > 2 * self.far_tree_steps) and tree_cost > self.far_tree_steps
+        )
+        if (have["wood"] < needed and not can_wait) or is_spare:
             if tree is None:
                 return Goal("explore", "wood", reason="no tree known")
             return Goal("collect", "wood", tree, tree_cost)
-        if has_table and table is not None:
+        if has_table and table is not None and have["wood"]:
             return self._make(now, "wood_pickaxe", table, table_cost)
-        stone_cost, stone = now.nearest("stone", skip)
+        stone_cost, stone = now.nearest("stone", skip, self._after(now, "stone"), self.foresight)
         if stone is None:
             return Goal("explore", "stone", reason="no stone known")
         if stone_cost > 1:
@@ -106,8 +128,13 @@ class TechTree:
             return Goal("explore", unknown[0], reason=f"no {' and no '.join(unknown)} known")
         # Everything is in hand: choose where to craft.
         new_table = 4.0 if have["wood"] >= 3 else float("inf")
-        options = [(both_cost, 0), (table_cost + 2.0, 1), (new_table, 2)]
-        cost, option = min(options)
+        beyond = now.towards("diamond")
+        costs = [both_cost, table_cost + 2.0, new_table]
+        for option, cell in enumerate((both, table, now.position)):
+            if beyond is not None and cell is not None:
+                costs[option] += self.foresight * float(beyond[cell])
+        option = min(range(3), key=costs.__getitem__)
+        cost = (both_cost, table_cost + 2.0, new_table)[option]
         if option == 0 and both is not None:
             return self._make(now, "iron_pickaxe", both, cost)
         if option == 1 and table is not None:
