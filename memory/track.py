@@ -59,6 +59,7 @@ class Track:
     sum_confidence: float = 0.0
     best_quality: float = 0.0
     size_m: tuple[float, ...] = (0.0, 0.0, 0.0)
+    part: float = 0.0  # share of its box in a larger track beside which it is not seen
     fill: float = 0.0  # mean share of hits when it was seen
     num_fills: int = 0
     is_privileged: bool = False
@@ -77,7 +78,7 @@ class Track:
         """Chance that this is one thing; see `chance_of_thing`."""
         name_share = max(self.shares.values(), default=None)
         mean = self.sum_confidence / max(self.num_sightings, 1)
-        return chance_of_thing(len(self.poses), mean, self.best_quality, name_share, self.size_m)
+        return chance_of_thing(len(self.poses), mean, self.best_quality, name_share, self.size_m, self.part)
 
     @property
     def usual_hits(self) -> float:

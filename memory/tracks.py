@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from placecell.memory.absence import ask_before, look
-from placecell.memory.association import agreement, assign, box_features
+from placecell.memory.association import agreement, assign, belongs, box_features, discord
 from placecell.memory.duplicates import Duplicates
 from placecell.memory.emptiness import KeyViews, pose_cell
 from placecell.memory.records import Record
@@ -25,6 +25,7 @@ _PIECE: Final = 0.6  # share of a detection in a thing's box that makes it a pie
 _JUMP_M: Final = 1.5
 _SPEED: Final = 2.0
 _STRANGE: Final = 0.5
+_OTHER_NAME: Final = 0.3  # discord
 _ASK_AT: Final = (2, 5)
 _TIDY_EVERY: Final = 256  # folds
 _RETURN: Final = 2.0
@@ -114,8 +115,9 @@ class AgentTracks:
         features = box_features(low, high, self._table.low[near], self._table.high[near])
         gap, inside, covers, offset, growth = features
         cosine = self._table.cosines(found, near)
-        scores, names = self._score(found, near, features, cosine)
-        self._refuse_strangers(scores, found, near, cosine, names, record.stamp_s)
+        scores, names, clash = self._score(found, near, features, cosine)
+        is_strange = (cosine < _STRANGE) & (names < 0.2) | (clash > _OTHER_NAME)
+        self._refuse_strangers(scores, found, near, is_strange, record.stamp_s)
         pairs, alone, _ = assign(scores, _MATCH)
         for row, column in pairs:
             number = int(near[column])
@@ -123,7 +125,7 @@ class AgentTracks:
             touched.add(number)
         self._duplicates.compare(pairs, near, covers, (gap <= REACH_M) & ((names > 0.3) | (cosine > 0.85)))
         for row in alone:
-            is_piece = (inside[row] >= _PIECE) & (growth[row] < 0) & ((names[row] > 0.4) | (cosine[row] > 0.85))
+            is_piece = (inside[row] >= _PIECE) & (growth[row] < 0) & (names[row] > 0.4)
             if is_piece.any():
                 continue
             touched.add(self._table.start(found[row], record, cell, self._num_folds))
@@ -131,32 +133,26 @@ class AgentTracks:
 
     def _score(
         self, found: list[Detection], near: np.ndarray, features: tuple[np.ndarray, ...], cosine: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        gap, inside, covers, offset, growth = features
-        names = np.zeros(gap.shape)
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        gap, inside, covers, _, growth = features
+        names, clash = np.zeros(gap.shape), np.zeros(gap.shape)
         close = gap <= REACH_M
         for row, column in zip(*np.nonzero(close), strict=True):
-            names[row, column] = agreement(dict(found[row].labels), self.tracks[near[column]].shares)
-        one, both = np.maximum(inside, covers), np.minimum(inside, covers)
-        scores = 3.9 * one + 4.7 * both - 0.4 * np.minimum(offset, 2.0) - 3.7 * gap + 3.1 * cosine + 0.9 * names - 2.4
+            shares, labels = self.tracks[near[column]].shares, found[row].labels
+            names[row, column] = agreement(dict(labels), shares)
+            clash[row, column] = discord(labels[0][1] if labels else 0.0, shares, names[row, column])
+        scores = belongs(gap, inside, covers, growth, cosine, names, clash)
         # What was seen to be gone must be recognised, not only met at its place.
         scores[:, [self.tracks[number].now.is_over for number in near]] -= _RETURN
-        return np.where(close, scores, -np.inf), names
+        return np.where(close, scores, -np.inf), names, clash
 
     def _refuse_strangers(
-        self,
-        scores: np.ndarray,
-        found: list[Detection],
-        near: np.ndarray,
-        cosine: np.ndarray,
-        names: np.ndarray,
-        stamp_s: float,
+        self, scores: np.ndarray, found: list[Detection], near: np.ndarray, is_strange: np.ndarray, stamp_s: float
     ) -> None:
         """After a while a place alone does not tell a thing: seen whole, it must look or be called like itself."""
         is_old = np.array([stamp_s - self.tracks[number].now.last_s > FALSE_ALARM_S for number in near], bool)
         is_whole = np.array([not detection.is_cut for detection in found])
-        is_strange = (cosine < _STRANGE) & (names < 0.2) & is_old[None] & is_whole[:, None]
-        scores[is_strange] = -np.inf
+        scores[is_strange & is_old[None] & is_whole[:, None]] = -np.inf
 
 
 def _is_sane(detection: Detection) -> bool:

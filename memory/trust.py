@@ -10,20 +10,31 @@ __all__ = ["chance_of_thing"]
 
 _MANY_POSES: Final = 15
 _BODY_M: Final = 0.02
+# Logistic regression on the tracks of two walks through each of seven generated houses (seeds 50,000, 50,001, 50,101,
+# 50,103, 2,000,020, 2,000,024 and 2,000,025), cut by `placecell.perception.regions.RegionDetector`; a track is a thing
+# if it pairs one to one with a true one.
+_POSES: Final = 15
+_BODY_M: Final = 0.02
 # Logistic regression on the tracks of two walks through each of four generated houses (seeds 50,000, 2,000,020,
 # 2,000,024 and 2,000,025), cut by `placecell.perception.regions.RegionDetector`; a track is a thing if it pairs one to
 # one with a true one.
-_POSES: Final = 1.48
-_CONFIDENCE: Final = 0.59
-_QUALITY: Final = 1.82
-_NAME: Final = 4.25
-_LENGTH: Final = -0.67
-_THICKNESS: Final = 0.49
-_BIAS: Final = -5.85
+_POSES: Final = 1.17
+_CONFIDENCE: Final = 0.44
+_QUALITY: Final = 2.43
+_NAME: Final = 5.88
+_LENGTH: Final = -0.88
+_THICKNESS: Final = 0.40
+_PART: Final = -2.46
+_BIAS: Final = -6.81
 
 
 def chance_of_thing(
-    num_poses: int, confidence: float, quality: float, name_share: float | None, size_m: Sequence[float]
+    num_poses: int,
+    confidence: float,
+    quality: float,
+    name_share: float | None,
+    size_m: Sequence[float],
+    part: float = 0.0,
 ) -> float:
     """Chance that a track is one whole thing, and not a part of one, a part of a wall, or several.
 
@@ -35,6 +46,7 @@ def chance_of_thing(
         quality: Of its best sighting, in [0, 1].
         name_share: Share of the votes for its first name; None if nobody named it, which says nothing.
         size_m: Extent of its box along each axis.
+        part: Share of its box that lies in a larger thing, times the share of its views that did not show both.
 
     Example:
         >>> chance_of_thing(8, 0.9, 0.9, 0.9, (0.4, 0.4, 0.4)) > 0.9
@@ -51,5 +63,6 @@ def chance_of_thing(
         + _NAME * (0.7 if name_share is None else name_share)
         + _LENGTH * math.log(length + _BODY_M)
         + _THICKNESS * math.log(min(size_m) + _BODY_M)
+        + _PART * part
     )
     return 1 / (1 + math.exp(-margin))
