@@ -13,7 +13,7 @@ from placecell.agents.matching import Matcher
 from placecell.agents.planner import LEFT, LOOK_DOWN, LOOK_UP, STOP, Decision, Experience, Sensed
 from placecell.agents.roaming import Reach, Roamer
 from placecell.agents.room_priors import RoomPriors
-from placecell.agents.values import Glance, ValueMap
+from placecell.agents.values import CELL_M, Glance, ValueMap
 from placecell.memory.records import RecordId
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class NavigatorConfig:
         looks_around: Whether to turn once around where a goal begins in unknown surroundings.
         is_nearest: Whether the next frontier is simply the nearest one.
         late: Steps after which the likeliest thing found is gone to instead of looking further.
+        hunts: So many places that looked like the goal are gone near before it is refused.
+        hunt: Value that such a place must have.
         trusts_rooms: Whether frontiers count for more where the room is one in which such things stood before.
     """
 
@@ -58,6 +60,8 @@ class NavigatorConfig:
     looks_around: bool = True
     is_nearest: bool = False
     late: int = 380
+    hunts: int = 3
+    hunt: float = 0.15
     trusts_rooms: bool = True
 
 
@@ -127,6 +131,8 @@ class Navigator:
         self._rejected: dict[str, int] = {}
         self._looks: dict[str, list[float]] = {}  # chances of close views of a thing to show the goal
         self._things: list[SceneObject] = []
+        self._hunts: list[tuple[float, float]] = []  # places (x, z) that were gone near as they may hold the goal
+        self._hunted: np.ndarray | None = None  # where it stands to look at the last of them, until it is there
         self._began_s = experience.stamp_s
         self._spin = 0
         self._checks: list[int] = []
@@ -159,7 +165,7 @@ class Navigator:
         """A decision, or None when a target was dropped and another must be chosen."""
         candidates = self._candidates()
         best = self._best(candidates)
-        frontiers: list[Reach] | None = None
+        is_last = False
         if self._adviser is not None:
             frontiers = self._roamer.frontiers()
             advice = self._adviser(self, sensed, frontiers)
@@ -183,15 +189,18 @@ class Navigator:
                 spot = None if is_late else self._unwatched()
                 if spot is not None:
                     return self._patrol(sensed, spot)
+                hunt = None if is_late else self._hunt()
+                if hunt is not None:
+                    return hunt
                 # Everything was seen: now what was looked at in vain may still be the best that there is.
-                known = best or self._best(self._candidates(is_last=True))
+                known, is_last = self._best(self._candidates(is_last=True)), True
                 maybe = known if known is not None and known.chance >= self._settle else None
             if maybe is None:
                 return self._give_up()
-            best = maybe
+            best, is_last = maybe, is_last or is_late
         self._is_first = False
         self._spin = 0
-        return self._approach(sensed, best, is_last=frontiers == [])
+        return self._approach(sensed, best, is_last)
 
     def _candidates(self, is_last: bool = False) -> list[Candidate]:
         """Things that may be the goal; those looked at in vain only if more was seen of them, or at last."""
@@ -236,7 +245,7 @@ class Navigator:
         if not candidates:
             return None
         top = max(candidate.chance for candidate in candidates)
-        share = 0.85 if self.goal.is_unique else 0.6
+        share = 0.92 if self.goal.is_unique else 0.8
         alike = [candidate for candidate in candidates if candidate.chance >= share * top]
         current = None if self._target is None else self._target.object_id
         return min(alike, key=lambda c: (c.metres - (1.0 if c.thing.object_id == current else 0.0), c.thing.object_id))
@@ -342,6 +351,45 @@ class Navigator:
                 self._looked[_cell(x + dx, z + dz)] = 12
         self._spin = 11
         return Decision(LEFT, "looking around", (x, y, z))
+
+    def _hunt(self) -> Decision | None:
+        """Go near what looked most like the goal though no such thing was found there, and look around; a few times."""
+        self._target, self._stand = None, None
+        if self._hunted is None:
+            if len(self._hunts) >= self.config.hunts:
+                return None
+            found = self._promising()
+            if found is None:
+                return None
+            peak, self._hunted = found
+            self._hunts.append(peak)
+        x, y, z = self._hunted.tolist()
+        action = self._roamer.go(self._hunted)
+        if action is None:
+            self._hunted, self._spin = None, 11
+            return Decision(LEFT, "looking around", (x, y, z))
+        return Decision(action, "to where it may have been overlooked", (x, y, z))
+
+    def _promising(self) -> tuple[tuple[float, float], np.ndarray] | None:
+        """The place (x, z) of the highest value that was not gone near yet, and the reachable floor nearest to it."""
+        x0, z0 = self.values.origin_m
+        rows, columns = np.nonzero((self.values.value >= self.config.hunt) & (self.values.confidence > 0))
+        x, z = x0 + (columns + 0.5) * CELL_M, z0 + (rows + 0.5) * CELL_M
+        keep = np.ones(len(x), bool)
+        for old_x, old_z in self._hunts:
+            keep &= np.hypot(x - old_x, z - old_z) > _NEAR_M / 2
+        if not keep.any():
+            return None
+        at = int(np.where(keep, self.values.value[rows, columns], -1.0).argmax())
+        peak = float(x[at]), float(z[at])
+        # Beside it, as near as one can stand.
+        floor_rows, floor_columns = np.nonzero(np.isfinite(self._roamer.field))
+        if not len(floor_rows):
+            return None
+        x0, z0 = self._roamer.finder.origin_m
+        floor_x, floor_z = x0 + (floor_columns + 0.5) * 0.05, z0 + (floor_rows + 0.5) * 0.05
+        near = int(np.hypot(floor_x - peak[0], floor_z - peak[1]).argmin())
+        return peak, np.array([floor_x[near], self._roamer.finder.height_m, floor_z[near]])
 
     def _give_up(self) -> Decision:
         return Decision(STOP, f"no {self.goal.text or 'such thing'} here", is_refusal=True, covered=self._covered())

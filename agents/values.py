@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32
 from placecell.geometry import heading_rad
 from placecell.memory.records import Record
 
-__all__ = ["Glance", "ValueMap"]
+__all__ = ["CELL_M", "Glance", "ValueMap"]
 
 CELL_M: Final = 0.1
 RANGE_M: Final = 5.0
