@@ -66,6 +66,7 @@ class SeenThing:
 
     object_id: str
     sightings: tuple[Sighting, ...]
+    position_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 class SightingTable:
@@ -92,7 +93,8 @@ class SightingTable:
             views = self.seen.setdefault(name, {})
             views[step.record_id] = glimpse.quality
             best = nsmallest(self._most, [(-quality, view) for view, quality in views.items()])
-            self._things[name] = SeenThing(name, tuple(Sighting(view, -worth) for worth, view in best))
+            where = (glimpse.centre[0], 0.0, glimpse.centre[1])
+            self._things[name] = SeenThing(name, tuple(Sighting(view, -worth) for worth, view in best), where)
             self._changed.append(name)
             self.version += 1
 

@@ -80,8 +80,8 @@ def run(
     peers: Sequence[str] | None = None,
     say: Callable[[str], None] = lambda line: None,
     num_objects: int = 1000,
-    num_views: int = 5000,
-    baseline_every: int = 25,
+    num_views: int = 2500,
+    baseline_every: int = 250,
 ) -> dict[str, Any]:
     """Look, choose, compare.
 

@@ -3,11 +3,14 @@
 A view counts for an object only if it shows it at least `floor` times as well as the best view there is of it. That one
 rule keeps quality up, whatever is saved on views, and it cuts the problem: things seen through a door are seen better
 from inside, so that rooms fall apart into groups that share no view. Every group is covered by itself, and a change
-touches its own group only. The cover is a function of what was seen, not of the order in which it was seen.
+touches its own group only. Where doors chain the rooms of a large building together, groups are cut at the lines of a
+coarse grid as well, and views that two cells chose where one would do are left out in the end. The cover is a function
+of what was seen, not of the order in which it was seen.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
@@ -22,6 +25,8 @@ FLOOR: Final = 0.4
 WORTH: Final = 2.0
 _TRIED: Final = 4  # views of an object that a cover is made of: those that show most, well
 _BEST: Final = 2  # and those that show it best
+_LARGE: Final = 256  # objects of a map that is cut at the lines of a grid
+_CELL_M: Final = 12.0
 _ONE: Final = 1_000_000  # qualities are whole millionths: sums of them do not depend on their order
 
 
@@ -47,6 +52,11 @@ class SeenObject(Protocol):
     @property
     def object_id(self) -> str:
         """Key of the object."""
+        ...
+
+    @property
+    def position_m(self) -> tuple[float, float, float]:
+        """Where it is, world frame, y up."""
         ...
 
     @property
@@ -88,6 +98,9 @@ class Snapshot:
     quality: float
 
 
+Cell = tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
     members: frozenset[str]
@@ -121,6 +134,7 @@ class SnapshotCover:
         self._total: dict[RecordId, int] = {}  # by view: sum over what it shows
         self._shown: dict[RecordId, set[str]] = {}  # by view: objects for which it counts
         self._groups: dict[str, _Group] = {}  # by object
+        self._cell: dict[str, Cell] = {}  # by object
 
     def update(self) -> None:
         """Take in what has changed in the map; costs what the groups around the change cost."""
@@ -132,6 +146,9 @@ class SnapshotCover:
         if self._version is not None:
             touched |= set(self.objects.touched(self._version))
         self._version = version
+        cells = {name: _cell_of(thing) if len(things) > _LARGE else () for name, thing in things.items()}
+        touched |= {name for name, cell in cells.items() if self._cell.get(name) != cell}
+        self._cell = cells
         loose = set(touched)
         for name in touched:
             loose |= self._loosened(name)
@@ -141,18 +158,38 @@ class SnapshotCover:
         for name in touched:  # groups that a new view ties to
             for view in self._views.get(name, ()):
                 for other in self._shown[view]:
-                    loose |= self._loosened(other)
+                    if cells[other] == cells[name]:
+                        loose |= self._loosened(other)
         self._regroup({name for name in loose if name in self._views})
 
     def snapshots(self) -> list[Snapshot]:
         """The views that are kept, in the order of their records."""
         self.update()
         found = []
-        for view in sorted({view for group in self._groups.values() for view in group.kept}):
+        for view in sorted(self._needed({view for group in self._groups.values() for view in group.kept})):
             names = tuple(sorted(self._shown[view]))
             quality = sum(self._best[name] * self._views[name][view] for name in names) / (_ONE * len(names))
             found.append(Snapshot(view, names, quality))
         return found
+
+    def _needed(self, kept: set[RecordId]) -> set[RecordId]:
+        """The views less those whose objects others show about as well; those that show least go first."""
+        if len(self._cell) <= _LARGE:
+            return kept
+        by = {name: self._views[name].keys() & kept for name in self._views}
+        for view in sorted(kept, key=lambda view: (self._total[view], view)):
+            lost = 0
+            for name in self._shown[view]:
+                rest = max((self._views[name][other] for other in by[name] if other != view), default=None)
+                if rest is None:
+                    break
+                lost += max(0, self._views[name][view] - rest)
+            else:
+                if lost < self._worth * _ONE:
+                    kept = kept - {view}
+                    for name in self._shown[view]:
+                        by[name] = by[name] - {view}
+        return kept
 
     # --- what is shown where ------------------------------------------------------------------------------------
 
@@ -194,11 +231,12 @@ class SnapshotCover:
         while loose:
             inside, edge = set(), {loose.pop()}
             views: set[RecordId] = set()
+            cell = self._cell[next(iter(edge))]
             while edge:
                 inside |= edge
                 reached = {view for name in edge for view in self._views[name]} - views
                 views |= reached
-                edge = {name for view in reached for name in self._shown[view]} - inside
+                edge = {name for view in reached for name in self._shown[view] if self._cell[name] == cell} - inside
             loose -= inside
             group = _Group(frozenset(inside), self._cover(sorted(inside)))
             for name in inside:
@@ -225,3 +263,7 @@ class SnapshotCover:
             return list(good)
         most = nsmallest(_TRIED, good, key=lambda view: (-total[view], view))
         return most + nsmallest(_BEST, good, key=lambda view: (-good[view], view))
+
+
+def _cell_of(thing: SeenObject) -> Cell:
+    return tuple(math.floor(value / _CELL_M) for value in thing.position_m)

@@ -21,6 +21,7 @@ from placecell.memory.snapshots import Snapshot, SnapshotCover
 class Thing:
     object_id: str
     sightings: tuple[Sighting, ...]
+    position_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 class Things:
@@ -199,3 +200,21 @@ def test_the_baseline_prefers_views_that_show_more_and_splits_what_no_view_shows
     assert baseline.clusters == {view(2): {"a", "b", "d"}, view(3): {"c"}}
     baseline.update({}, {}, (0.0, 0.0), gone=["d"])
     assert set().union(*baseline.clusters.values()) == {"a", "b", "c"}
+
+
+def test_a_large_map_is_cut_at_a_grid_and_is_still_complete_and_the_same_as_one_made_at_once() -> None:
+    table = SightingTable()
+    cover = SnapshotCover(table)
+    for number, step in enumerate(world_steps(3, 400, 520)):
+        table.add(step)
+        if number > 500 or number in (100, 300):
+            cover.update()
+    assert len(table.seen) > 256
+    found = cover.snapshots()
+    assert found == SnapshotCover(table).snapshots()
+    shown = {name for snapshot in found for name in snapshot.object_ids}
+    assert shown == table.seen.keys()
+    for snapshot in found:  # no view could be left out without a loss
+        others = {name for other in found if other != snapshot for name in other.object_ids}
+        worth = sum(table.seen[name][snapshot.record_id] for name in snapshot.object_ids)
+        assert worth > 1.0 or not set(snapshot.object_ids) <= others
