@@ -22,6 +22,7 @@ _EARLIER_S: Final = 30.0
 _LEAST_USUAL: Final = 0.3
 _USUAL: Final = 0.6
 _EMPTY_VIEWS: Final = 3
+_HELD: Final = 0.5  # share of a thing's box in that of what was put in its place
 
 
 def look(table: TrackTable, record: Record, found: Sequence[Detection], explained: set[int]) -> set[int]:
@@ -54,6 +55,7 @@ def look(table: TrackTable, record: Record, found: Sequence[Detection], explaine
         box_features(low, high, table.low[numbers], table.high[numbers])[2] if found else np.zeros((0, len(numbers)))
     )
     is_covered = np.asarray((covered > 0.3).any(axis=0)).reshape(-1)
+    replaced = _replaced(table, numbers, explained)
     empty, filled = [], []
     for i in np.flatnonzero(seen.is_clear):
         track, hits = table.tracks[int(numbers[i])], float(seen.hits[i])
@@ -64,7 +66,7 @@ def look(table: TrackTable, record: Record, found: Sequence[Detection], explaine
         usual = track.usual_hits
         if usual < _LEAST_USUAL:
             continue  # too thin to stop rays even when it is there
-        if hits <= _EMPTY_BELOW * usual:
+        if hits <= _EMPTY_BELOW * usual or (hits >= _PRESENT_ABOVE * usual and replaced[i]):
             empty.append(track)
         elif hits >= _PRESENT_ABOVE * usual:
             filled.append((track, bool(is_covered[i]), float(seen.side_px[i])))
@@ -96,6 +98,23 @@ def look(table: TrackTable, record: Record, found: Sequence[Detection], explaine
     return changed
 
 
+def _replaced(table: TrackTable, numbers: np.ndarray, explained: set[int]) -> np.ndarray:
+    """Whether something stands in the place of each track that nobody knew while that was still seen there."""
+    others = [table.tracks[number] for number in sorted(explained)]
+    others = [other for other in others if other.is_confirmed]
+    if not others:
+        return np.zeros(len(numbers), bool)
+    rows = np.array([other.number for other in others])
+    covers = box_features(table.low[rows], table.high[rows], table.low[numbers], table.high[numbers])[2]
+    since = np.array([other.now.first_s for other in others])
+    until = np.array([table.tracks[number].now.last_s for number in numbers.tolist()]) + FALSE_ALARM_S
+    is_heir = (covers >= _HELD) & (since[:, None] > until[None])
+    for row, other in enumerate(others):
+        if other.now.empty_s is None and is_heir[row].any():
+            other.now.empty_s = float(until[is_heir[row]].max()) - FALSE_ALARM_S
+    return np.asarray(is_heir.any(axis=0))
+
+
 def ask_before(table: TrackTable, keys: KeyViews, number: int) -> set[int]:
     """Ask earlier views whether a place was empty before a thing was first seen there."""
     track = table.tracks[number]
@@ -108,7 +127,7 @@ def ask_before(table: TrackTable, keys: KeyViews, number: int) -> set[int]:
         return set()
     empty = [stamp for stamp, hits in views if hits <= _EMPTY_BELOW * usual]
     filled = [stamp for stamp, hits in views if hits >= _PRESENT_ABOVE * usual]
-    was, presence.empty_s = presence.empty_s, None
+    was = presence.empty_s
     if len(empty) >= 2 and len(empty) > 2 * len(filled):
         presence.empty_s = empty[-1]
     return {number} if presence.empty_s != was else set()

@@ -25,6 +25,8 @@ _BIAS: Final = -6.4
 _LEAST: Final = -1.0  # rather a wrong link than none: pairs are one to one, which the regression does not know
 _NO_LOOK: Final = 0.5
 _BODY_M: Final = 0.02
+_FEW: Final = 2  # sightings
+_UNSURE: Final = 0.1  # chance of being a thing
 _NOT_NEW: Final = 2.0  # what it costs that nobody saw the new place without the thing
 
 
@@ -57,16 +59,22 @@ class StayNode:
 
 
 def stays_of(tracks: AgentTracks, as_of: float = math.inf) -> list[StayNode]:
-    """Stays of the things that one agent is sure of, as known at a time."""
+    """Stays of things, as known at a time: those that one agent is sure of, and those that may explain another's end."""
     nodes = []
     for track in tracks.live:
-        if not track.is_confirmed:
+        if not track.is_confirmed and not _may_be_what_moved(track):
             continue
         low, high = tracks.box(track.number)
         for i, presence in enumerate(track.presences):
             if presence.first_s <= as_of:
                 nodes.append(StayNode(tracks, track, i, _known_at(presence, as_of), low, high))
     return nodes
+
+
+def _may_be_what_moved(track: Track) -> bool:
+    """Whether a track that is not sure enough to be told by itself may yet be a thing that vanished elsewhere."""
+    is_new = len(track.presences) == 1 and track.now.empty_s is not None and not track.now.is_over
+    return is_new and track.num_sightings >= _FEW and track.confidence >= _UNSURE
 
 
 def _known_at(presence: Presence, as_of: float) -> Presence:
@@ -100,7 +108,7 @@ def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
     likeliest: of two mugs that vanished and two that turned up, each gets its own. A thing that came back to the same
     place continues its own life if nothing better is found.
     """
-    ended = [node for node in nodes if node.presence.missed_s is not None]
+    ended = [node for node in nodes if node.presence.missed_s is not None and node.track.is_confirmed]
     begun = [node for node in nodes if _may_have_come(node, nodes)]
     follows: dict[tuple[int, int], StayNode] = {}
     taken: set[tuple[int, int]] = set()
@@ -115,6 +123,8 @@ def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
                     score -= _NOT_NEW
                 if not a.presence.is_over:
                     score -= 0.5
+                if not b.track.is_confirmed:
+                    score += min(math.log(b.track.confidence / (1.0 - b.track.confidence)), 0.0)
                 if a.track is b.track:
                     score += 1.0
                 scores[i, j] = score
@@ -128,7 +138,7 @@ def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
             taken.add(_key(back))
     found = []
     for node in nodes:
-        if _key(node) in taken:
+        if _key(node) in taken or not node.track.is_confirmed:
             continue
         life = [node]
         while (following := follows.get(_key(life[-1]))) is not None:
