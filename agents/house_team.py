@@ -119,9 +119,10 @@ class Robot:
         return Turn(LEFT if is_done else decision.action, self.mailbox.taken(), is_done)
 
     def report(self) -> Mapping[str, Any]:
-        """Version vector, bytes sent by kind, and what was refused."""
+        """Version vector, bytes sent by kind, what was refused, and where frames were not known, who is aligned."""
         sent = {kind: num for (way, kind), num in self.sharing.traffic.bytes.items() if way == "sent"}
-        return {"version": self.memory.version(), "sent": sent, "quarantined": len(self.sharing.quarantine)}
+        report = {"version": self.memory.version(), "sent": sent, "quarantined": len(self.sharing.quarantine)}
+        return report if self.space is None else report | {"aligned": sorted(self.space.frames)}
 
     @property
     def places(self) -> Places:
@@ -211,6 +212,7 @@ class RobotMaker:
         encoder: See `placecell.memory.memory.Memory`.
         detector: See `Robot`.
         is_alone: See `Robot`.
+        knows_frames: Whether poses of all robots are in one frame; else each aligns the others by what both saw.
     """
 
     name: str
@@ -219,11 +221,16 @@ class RobotMaker:
     encoder: Any = None
     detector: Detector | None = None
     is_alone: bool = False
+    knows_frames: bool = True
 
     def __call__(self, life: int) -> Robot:
         """The robot in this life."""
         memory = Memory(self.encoder, folder=self.folder, clock=_no_clock)
-        return Robot(self.name, memory, self.camera, self.detector, session=f"life-{life}", is_alone=self.is_alone)
+        space = None if self.knows_frames else SharedSpace(memory, self.name)
+        session = f"life-{life}"
+        return Robot(
+            self.name, memory, self.camera, self.detector, session=session, is_alone=self.is_alone, space=space
+        )
 
 
 def _no_clock() -> float:

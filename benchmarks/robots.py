@@ -23,6 +23,8 @@ from placecell.benchmarks.coverage import FloorMeter
 from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
 from placecell.benchmarks.players import BlindEncoder
 from placecell.envs.house_team import HouseTeam
+from placecell.geometry import pose_from
+from placecell.perception.objects import MaskDetector
 
 __all__ = ["MARK", "RobotsSettings", "aggregate", "play", "robots", "summary"]
 
@@ -42,6 +44,8 @@ class RobotsSettings:
         side_px: Height and width of the pictures.
         starts: "apart" or "together", see `HouseTeam`.
         is_sharing: Whether the robots tell each other anything.
+        knows_frames: Whether the robots know how their starts lie to each other. If not, each has poses in the frame of
+            its own start, and aligns the others by things that the simulator's masks name (privileged).
     """
 
     seed: int = 0
@@ -50,6 +54,7 @@ class RobotsSettings:
     side_px: int = 256
     starts: str = "apart"
     is_sharing: bool = True
+    knows_frames: bool = True
 
 
 def play(settings: RobotsSettings, episode: Episode) -> dict[str, Any]:
@@ -67,9 +72,26 @@ def play(settings: RobotsSettings, episode: Episode) -> dict[str, Any]:
     env = HouseTeam(seed=episode.house, agents=num, starts=settings.starts, resolution=(side, side), max_steps=10**9)
     observations, infos = env.reset(seed)
     meter = FloorMeter(env.members[env.agents[0]])
-    encoder = BlindEncoder()
+    encoder, detector = BlindEncoder(), None
+    frames = dict.fromkeys(env.agents, np.eye(4))
+    if not settings.knows_frames:
+        detector = MaskDetector({thing.id: thing.category for thing in env.house.objects})
+        frames = {
+            name: np.linalg.inv(pose_from(member.position_m, member.yaw_rad)) for name, member in env.members.items()
+        }
     team = Team(
-        {name: RobotMaker(name, env.camera, encoder=encoder, is_alone=not settings.is_sharing) for name in env.agents}
+        {
+            name: RobotMaker(
+                name,
+                env.camera,
+                None,
+                encoder,
+                detector,
+                is_alone=not settings.is_sharing,
+                knows_frames=settings.knows_frames,
+            )
+            for name in env.agents
+        }
     )
     agent_s = 0.0
     collisions: Counter[str] = Counter()
@@ -82,7 +104,8 @@ def play(settings: RobotsSettings, episode: Episode) -> dict[str, Any]:
     shares = [look()]
     while shares[-1] < settings.share and len(shares) <= settings.max_steps:
         began = time.perf_counter()
-        turns = team.round(observations, infos)
+        own = {name: {**seen, "pose": frames[name] @ seen["pose"]} for name, seen in observations.items()}
+        turns = team.round(own, infos)
         agent_s += time.perf_counter() - began
         if all(turn.is_done for turn in turns.values()):
             break
@@ -98,6 +121,7 @@ def play(settings: RobotsSettings, episode: Episode) -> dict[str, Any]:
     for report in reports:
         sent.update(report["sent"])
     quarantined = sum(report["quarantined"] for report in reports)
+    aligned = sum(len(report.get("aligned", ())) for report in reports)
     return {
         "steps": settings.max_steps if last is None else last,
         "reached": last is not None,
@@ -109,6 +133,7 @@ def play(settings: RobotsSettings, episode: Episode) -> dict[str, Any]:
         "bytes_per_robot_step": round(sum(sent.values()) / max(num * rounds, 1), 1),
         "collisions": dict(collisions),
         "quarantined": quarantined,
+        "aligned": aligned,
         "ms_per_turn": round(1e3 * agent_s / max(num * rounds, 1), 2),
     }
 
@@ -157,7 +182,7 @@ def aggregate(rows: Sequence[Mapping[str, Any]], settings: RobotsSettings) -> di
         "num_episodes": len(of[sizes[0]]),
         "teams": {size: _figures(of[size], int(size)) for size in sizes},
         "ratios": {size: _ratio(of[size], of["1"]) for size in sizes if size != "1" and "1" in of},
-        "privileged": {},
+        "privileged": {} if settings.knows_frames else {"alignment": ["the detector"]},
         "marks": {},
     }
     if "4" in result["ratios"]:
@@ -184,6 +209,7 @@ def _figures(rows: Sequence[Mapping[str, Any]], num: int) -> dict[str, Any]:
         "bytes_per_robot_step": {kind: round(count / robot_steps, 1) for kind, count in sorted(sent.items())},
         "collisions_per_100_steps": {kind: round(100 * n / robot_steps, 2) for kind, n in sorted(collisions.items())},
         "quarantined": sum(result["quarantined"] for result in results),
+        "aligned_pairs": sum(result["aligned"] for result in results) / max(num * (num - 1) * len(results), 1),
         "ms_per_turn": round(float(np.mean([result["ms_per_turn"] for result in results])), 1),
     }
 
@@ -220,6 +246,11 @@ def summary(result: Mapping[str, Any]) -> str:
         if row["bytes_per_robot_step"]:
             kinds = ", ".join(f"{kind} {count:,.0f}" for kind, count in row["bytes_per_robot_step"].items())
             lines.append(f"bytes of {size} robots by kind: {kinds}")
-    lines.append("the poses are exact and relative starts are known, as with Habitat's GPS and compass")
+    if settings["knows_frames"]:
+        lines.append("the poses are exact and relative starts are known, as with Habitat's GPS and compass")
+    else:
+        aligned = {size: row["aligned_pairs"] for size, row in result["teams"].items() if size != "1"}
+        shares = ", ".join(f"{100 * share:.0f} % of the pairs of {size}" for size, share in aligned.items())
+        lines.append(f"frames were not known: {shares} robots were aligned at the end, by masks (privileged)")
     lines += [f"{'met' if is_met else 'MISSED'}: {mark}" for mark, is_met in result["marks"].items()]
     return "\n".join(lines)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from placecell.benchmarks.alignment import summary as alignment_summary
-from placecell.benchmarks.episodes import episodes_of, run_episodes
+from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
 from placecell.benchmarks.experiment_report import write_report
 from placecell.benchmarks.robots import RobotsSettings, aggregate, play, robots, summary
 
@@ -43,7 +43,7 @@ def test_a_mark_is_given_for_four(result: dict) -> None:
 def _row(steps: int) -> dict:
     return {
         "steps": steps, "reached": True, "share": 0.95, "curve": [0.5, 0.95], "rounds": steps, "bytes": {"inform": 10},
-        "collisions": {"walls": 1}, "quarantined": 0, "ms_per_turn": 1.0,
+        "collisions": {"walls": 1}, "quarantined": 0, "aligned": 0, "ms_per_turn": 1.0,
     }  # fmt: skip
 
 
@@ -56,6 +56,15 @@ def test_alignment_says_what_was_wrong() -> None:
         }
     )  # fmt: skip
     assert "privileged" in text and "wrong by more than 0.5 m or 10 degrees: 0" in text
+
+
+def test_lost_robots_are_not_aligned_by_six_rounds() -> None:
+    settings = RobotsSettings(max_steps=6, side_px=32, knows_frames=False)
+    row = play(settings, Episode(2_000_050, 0, "2"))
+    assert row["aligned"] == 0 and row["quarantined"] == 0 and row["rounds"] == 6
+    known = {"house": 1, "number": 0, "planner": "2", "result": row}
+    found = aggregate([known], settings)
+    assert "0 % of the pairs of 2 robots" in summary(found) and found["privileged"]
 
 
 @pytest.mark.slow

@@ -294,7 +294,11 @@ def _robots(arguments: argparse.Namespace) -> int:
     if arguments.video:
         _usage("explore", "--video films one robot: leave out --robots")
     settings = robots.RobotsSettings(
-        seed=arguments.seed, max_steps=arguments.max_steps, starts=arguments.starts, is_sharing=not arguments.silent
+        seed=arguments.seed,
+        max_steps=arguments.max_steps,
+        starts=arguments.starts,
+        is_sharing=not arguments.silent,
+        knows_frames=not arguments.lost,
     )
     how = {name: value for name, value in _how(arguments).items() if name not in ("planners", "videos")}
     houses = _houses(arguments)

@@ -194,6 +194,7 @@ def _explore(parser: argparse.ArgumentParser) -> None:
     add("--robots", nargs="+", type=_count, metavar="N", help="instead teams of so many robots, e.g. --robots 1 2 4")
     add("--starts", choices=("apart", "together"), default="apart", help="of the robots (default apart)")
     add("--silent", action="store_true", help="robots that tell each other nothing")
+    add("--lost", action="store_true", help="robots that do not know where the others start: they align their frames")
     add("--ray", metavar="ADDRESS", help="with --robots: play the episodes on a Ray cluster, or on a `local` one")
 
 
