@@ -51,6 +51,7 @@ class Style:
         makers: Share of the team that makes tools from the start; the others look around first, with bare hands.
         scout_steps: How long they do so at most.
         aside_steps: What is this near is taken along.
+        loyal_steps: How much nearer to the diamond somebody has to be to take over from one who makes tools.
         silence_steps: Who has said nothing for so long is taken to be gone.
         give_steps: How near somebody has to be to be handed what it lacks.
     """
@@ -72,6 +73,7 @@ class Style:
     aside_steps: float = 2.0
     give_steps: int = 3
     silence_steps: int = 60
+    loyal_steps: float = 10.0
 
 
 class Cooperator:
@@ -111,6 +113,7 @@ class Cooperator:
         self._told_step = -1000
         self._left = 9999.0
         self._whole = ""
+        self._is_maker = False
         self._told_tools = 0
         self._target: Cell | None = None
         self._claimed: tuple[str, float] | None = None
@@ -147,7 +150,7 @@ class Cooperator:
         return any(MATERIALS[find.material] in _URGENT and counts[find.material] <= 2 for find in news)
 
     def _tell(self, sight: Sight) -> None:
-        doing = "" if self.goal is None else self.goal.kind
+        doing = "" if self.goal is None else f"{self.goal.kind}.{self.goal.item}".rstrip(".")
         finds = write_finds(self._pending.values())
         status = write_status(sight.position, sight.inventory, doing, self._left)
         if not self.style.tells_finds:
@@ -223,11 +226,19 @@ class Cooperator:
         return self._help(now)
 
     def _makes(self, now: Situation) -> bool:
-        """Whether this agent makes tools from the start: the first names do, of those that were heard of lately."""
+        """Whether this agent makes tools: at first the first names do, then those who are nearest to the diamond.
+
+        Who makes tools already is passed over only for somebody who is nearer by `loyal_steps`.
+        """
         step = now.sight.step
-        names = [mate.name for mate in self.mates.values() if step - mate.step <= self.style.silence_steps]
-        makers = max(1, round((len(self.mates) + 1) * self.style.makers))
-        return sorted([*names, self.name]).index(self.name) < makers
+        mates = [mate for mate in self.mates.values() if step - mate.step <= self.style.silence_steps]
+        num = max(1, round((len(mates) + 1) * self.style.makers))
+        if step < self.style.scout_steps:
+            self._is_maker = sum(mate.name < self.name for mate in mates) < num
+        else:
+            mine = (self._left - self.style.loyal_steps * self._is_maker, self.name)
+            self._is_maker = sum((mate.left_steps, mate.name) < mine for mate in mates) < num
+        return self._is_maker
 
     def _help(self, now: Situation) -> Goal:
         """What to do while somebody else is nearer to the diamond: look for what the team has not found."""

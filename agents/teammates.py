@@ -12,7 +12,7 @@ from placecell.memory.records import Record
 
 __all__ = ["Mate", "read_status", "write_status"]
 
-_STATUS: Final = re.compile(r"@(\d{1,3}),(\d{1,3}),(\d{1,2}):((?:[a-z]\d{1,3})*)(?:!([a-z]{1,10}))?(?:~(\d{1,4}))?")
+_STATUS: Final = re.compile(r"@(\d{1,3}),(\d{1,3}),(\d{1,2}):((?:[a-z]\d{1,3})*)(?:!([a-z_.]{1,32}))?(?:~(\d{1,4}))?")
 #: Letters of items in a status, in the order of `STACKED`.
 _LETTERS: Final = dict(zip(STACKED, "pwscidkltxyz", strict=True))
 _ITEMS: Final = {letter: item for item, letter in _LETTERS.items()}

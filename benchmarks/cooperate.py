@@ -18,7 +18,8 @@ from typing import Any, Final
 import numpy as np
 
 from placecell.agents.cooperation import Style
-from placecell.agents.crew import STEPS, make_crew, play
+from placecell.agents.crew import STEPS, Crew, make_crew, play
+from placecell.agents.goal_graph import GoalGraph
 from placecell.benchmarks import bootstrap
 from placecell.benchmarks.crafter_film import CrewFilm
 from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
@@ -109,8 +110,22 @@ def play_one(settings: CooperateSettings, videos: Path | None, episode: Episode)
         "bytes_by_kind": played.bytes_by_kind,
         "agent_steps": played.agent_steps,
         "skipped_worlds": played.skipped_worlds,
+        "spent": _spent(crew),
         "trail": played.trail,
     }
+
+
+def _spent(crew: Crew) -> dict[str, dict[str, int]]:
+    """Steps that the team told to have spent on each goal, by aim."""
+    total: dict[str, dict[str, int]] = {}
+    for agent in crew.agents.values():
+        graph = GoalGraph()
+        for record in agent.memory.records(agents=[agent.name]):
+            graph.fold(record)
+        for aim, goals in graph.spent(agent.name).items():
+            for goal, steps in goals.items():
+                total.setdefault(aim, {})[goal] = total.get(aim, {}).get(goal, 0) + steps
+    return total
 
 
 def cooperate(
