@@ -52,7 +52,9 @@ def run(
     if len(chosen) != 1 or chosen[0] not in DETECTORS:
         raise ValueError(f"expected one detector of {', '.join(DETECTORS)}, got {', '.join(chosen)}")
     first = seed or JUDGING
-    tries, last, strangers = [], [], []
+    tries: list[dict[str, Any]] = []
+    last: list[Landmarks] = []
+    strangers: list[bool] = []
     for house in range(first, first + num_rows):
         rows, known = _house(house, chosen[0])
         tries += rows
@@ -129,7 +131,7 @@ def _landmarks(robot: Robot) -> Landmarks:
 
 
 def _tried(known: Sequence[Landmarks], truth: Transform) -> dict[str, Any]:
-    found = align(*known)
+    found = align(known[0], known[1])
     row: dict[str, Any] = {
         "aligned": found.transform is not None,
         "reason": found.reason,

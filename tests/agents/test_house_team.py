@@ -3,6 +3,7 @@
 import math
 import random
 
+import numpy as np
 import pytest
 
 from placecell.agents.house_team import Robot, RobotMaker, Told, without_bodies
@@ -10,9 +11,15 @@ from placecell.agents.team import Mailbox, Member, Team
 from placecell.benchmarks.players import BlindEncoder
 from placecell.envs.house import House
 from placecell.envs.house_team import HouseTeam
+from placecell.geometry import Camera, pose_from
+from placecell.memory.alignment import Transform
+from placecell.memory.claims import Claim
+from placecell.memory.frames import SharedSpace
+from placecell.memory.memory import Memory
 from placecell.memory.places import Places
 from placecell.memory.records import Record
 from placecell.memory.transports import Transport
+from placecell.perception.observation import Observation
 from placecell.perception.scan import Scan
 from placecell.perception.scene import Scene
 
@@ -133,6 +140,29 @@ def test_a_claim_is_a_place_in_the_shared_frame(explored: tuple[Team, list]) -> 
     for claim in ann.sharing.claims.live(ann.experience.stamp_s):
         x, z = map(float, claim.target.removeprefix("frontier:").split(","))
         assert math.dist((x, z), (way[-1][claim.holder][0], way[-1][claim.holder][2])) < claim.cost * 0.25 + 2.0
+
+
+def test_what_others_tell_is_mapped_into_the_own_frame_or_left_out_while_that_is_not_known() -> None:
+    memory = Memory(BlindEncoder())
+    space = SharedSpace(memory, "ann", {"bob": Transform(math.pi / 2, 1.0, 0.0, 0.0)})
+    ann = Robot("ann", memory, Camera(8, 8), space=space)
+    for name in ("bob", "cat"):
+        theirs = Memory(BlindEncoder())
+        pose = pose_from(np.array([0.0, 0.9, -2.0]), 0.0)
+        theirs.observe(Observation(0.0, name, rgb=np.zeros((8, 8, 3), np.uint8), pose=pose))
+        memory.merge(theirs.delta({}))
+    (bob,) = ann.told()
+    assert bob.name == "bob" and np.allclose(bob.position_m, (-1.0, 0.9, 0.0))
+    (known,) = Robot("ann", memory, Camera(8, 8)).told()[:1]
+    assert np.allclose(known.position_m, (0.0, 0.9, -2.0))
+    for holder, target, spot in (
+        ("bob", "frontier:0.0,-2.0", (-1.0, 0.0)),
+        ("cat", "frontier:0.0,-2.0", None),
+        ("bob", "frontier:nan,1.0", None),
+        ("bob", "item:3", None),
+    ):
+        found = ann._spot(Claim(target, holder, 1.0, 9.0, (0, 1)))
+        assert found is None if spot is None else np.allclose(found, spot)
 
 
 def test_a_mailbox_is_a_transport_and_a_team_has_members() -> None:
