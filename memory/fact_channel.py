@@ -106,7 +106,7 @@ def fact_channel(
         return None
     walk = graph.walk(as_of_s=as_of_s, with_notes=False)  # like texts are tied by their rare words already
     seeds = {node: 1.0 / len(nodes) for nodes in named.values() for node in nodes}
-    ranked = walk.shares(dict(seeds))
+    ranked = walk.shares(dict[Node, float](seeds))
     share = dict(ranked)
     raw: dict[int, float] = {}
     notes: dict[int, str] = {}

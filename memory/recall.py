@@ -39,6 +39,7 @@ from placecell.memory.predicates import Predicate
 from placecell.memory.queries import Query
 from placecell.memory.records import Recollection, Record, RecordId
 from placecell.memory.routing import Ground, Needs, asks_for_places, needs_of, space_channel, uses_channel
+from placecell.memory.space_feed import is_view
 
 if TYPE_CHECKING:
     from placecell.memory.facts import FactGraph
@@ -451,7 +452,9 @@ class Recaller:
             item = next((item for item in items if item is not None and test(item)), None)
             if item is not None:
                 record = self._moments.record(item)
-                span = f"{part.count} things, seen from {part.start_s:.0f} to {part.end_s:.0f} s"
+                num = sum(not is_view(leaf.key) for leaf in cell.all_leaves())
+                held = f"{num} things" if num else f"{part.count} views"
+                span = f"{held}, seen from {part.start_s:.0f} to {part.end_s:.0f} s"
                 hits.append(self._standing_for(record, part.text, f"stands for {span}", (part.start_s, part.end_s)))
         return hits
 

@@ -19,6 +19,7 @@ from placecell.memory.calibration import CERTAIN
 from placecell.memory.channels import Channel
 from placecell.memory.queries import Query, content_words, singular
 from placecell.memory.records import RecordId
+from placecell.memory.space_feed import is_view
 from placecell.perception.vocabulary import ROOM_WORDS
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ def space_channel(ground: Ground, needs: Needs, pool: int, visible: Callable[[in
     if not raw:
         return None
     # Things that do not serve it make the background: their number counts, their score is 0.
-    count = max(len(ground.tree), len(raw))
+    count = max(sum(not is_view(key) for key in ground.tree), len(raw))
     mean = sum(raw.values()) / count
     std = math.sqrt(max(sum(score**2 for score in raw.values()) / count - mean**2, 1e-4))
     return Channel("space", raw, chance, mean, std, max(chance.values()), notes=notes, count=count)

@@ -21,7 +21,7 @@ from placecell.memory.records import RecordId
 from placecell.memory.relations import CONTAINERS, NEAR_M, NEXT_M, relations_of
 from placecell.memory.rooms import Room
 
-__all__ = ["Plan", "Scene", "SceneFacts", "shown_best"]
+__all__ = ["Plan", "RoomMap", "Scene", "SceneFacts", "shown_best"]
 
 _STAYED_M: Final = 0.3  # what is found again within so far has not moved
 _BESIDE_M: Final = 0.5  # what stands in a wall's cells belongs to the room within so far
@@ -110,7 +110,7 @@ class SceneFacts:
         self._partners: dict[str, set[str]] = {}
         self._housed: dict[str, list[Fact]] = {}  # in which room each thing is
         self._moves: dict[str, list[Fact]] = {}
-        self._room_map: _RoomMap | None = None
+        self._room_map: RoomMap | None = None
 
     def sync(self) -> None:
         """Take in what has changed in the maps."""
@@ -126,7 +126,7 @@ class SceneFacts:
         if places is not None and (places is not self._places or places.version != self._places_version):
             rooms = places.rooms(self.things.values())
             self.rooms = {room.room_id: room for room in rooms}
-            self._room_map = _RoomMap(places, rooms)
+            self._room_map = RoomMap(places, rooms)
             self._places, self._places_version, touched = places, places.version, set(self.things)
         for name in touched:
             self._house(name)
@@ -255,7 +255,7 @@ def _earlier(a: float | None, b: float | None) -> float | None:
     return min((end for end in (a, b) if end is not None), default=None)
 
 
-class _RoomMap:
+class RoomMap:
     """Which room a point is in."""
 
     def __init__(self, places: Plan, rooms: Iterable[Room]) -> None:
@@ -266,6 +266,7 @@ class _RoomMap:
             number_of[room.floor][room.mask] = i
 
     def at(self, point: Float64[np.ndarray, "3"]) -> str | None:
+        """Key of the room that a point is in or within half a metre of; None where there is none."""
         below = [pair for pair in self._floors if pair[0].height_m - 0.3 <= point[1]]
         if not below:
             return None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from placecell.memory.objects import ObjectMap
     from placecell.memory.places import Places
     from placecell.memory.snapshots import SnapshotCover
-    from placecell.memory.space_feed import SpaceFeed
+    from placecell.memory.space_feed import SpaceFeed, ViewSpots
     from placecell.memory.space_tree import SpaceTree
 
 __all__ = ["Folded", "SceneViews"]
@@ -159,6 +159,7 @@ class SceneViews:
         self._objects: Folded[ObjectMap] = Folded(log, _objects, things, generation=generation)
         self._places: Folded[Places] = Folded(log, _places, rooms, generation=generation)
         self._facts: Folded[FactGraph] = Folded(log, self._facts_of, texts_only=True)
+        self._spots: Folded[ViewSpots] = Folded(log, _view_spots)
         self._snapshots: SnapshotCover | None = None
         self._feed: SpaceFeed | None = None
         self._fed: tuple[object, ...] = ()
@@ -182,18 +183,20 @@ class SceneViews:
         return self._snapshots
 
     def fill(self, tree: SpaceTree) -> SpaceTree:
-        """The spatial tree of a forest, with all things in it, in their rooms."""
+        """The spatial tree of a forest, with all things and a view of each place in it, in their rooms."""
+        from placecell.memory.scene_facts import RoomMap
         from placecell.memory.space_feed import SpaceFeed
 
         if not self._log.has_scenes():  # a film has no things in space: nothing need be folded
             return tree
         if self._feed is None or self._feed.tree is not tree:
             self._feed, self._fed = SpaceFeed(tree), ()
-        objects, places = self.objects(), self.places()
-        state = (objects, objects.version, places, places.version)
+        objects, places, spots = self.objects(), self.places(), self._spots.sync(self._hidden())
+        state = (objects, objects.version, places, places.version, spots, spots.version)
         if state != self._fed:
             things = objects.objects()
-            self._feed.follow(things, places.rooms(things))
+            rooms = places.rooms(things)
+            self._feed.follow(things, rooms, spots.spots(), RoomMap(places, rooms).at)
             self._fed = state
         return tree
 
@@ -222,3 +225,9 @@ def _places() -> Places:
     from placecell.memory.places import Places
 
     return Places()
+
+
+def _view_spots() -> ViewSpots:
+    from placecell.memory.space_feed import ViewSpots
+
+    return ViewSpots()

@@ -59,6 +59,9 @@ class SpaceTree:
     def __getitem__(self, key: str) -> Leaf:
         return self._leaves[key]
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._leaves)
+
     @property
     def root(self) -> Cell | None:
         """The cell of everything; None when empty."""

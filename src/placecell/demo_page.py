@@ -71,7 +71,9 @@ def explored(memory: Memory, walk: Exploration) -> Explored:
             names.update(things[key].name or "something" for key in below.leaves if key in things)
         size = [b - a for a, b in zip(part.low_m, part.high_m, strict=True)]
         name = part.region[-1] if part.region else "between rooms"
-        line = f"{part.count} things on {size[0]:.1f} x {size[2]:.1f} m"
+        if not names:
+            continue  # views only: nothing was found there
+        line = f"{names.total()} things on {size[0]:.1f} x {size[2]:.1f} m"
         branches.append(Branch(name, line, sorted(names.items(), key=lambda pair: (-pair[1], pair[0]))))
     branches.sort(key=lambda branch: (branch.name == "between rooms", branch.name))
     levels = [

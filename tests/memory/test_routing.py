@@ -13,7 +13,7 @@ from placecell.memory.queries import parse_query
 from placecell.memory.recall import Recaller
 from placecell.memory.records import Record, RecordId
 from placecell.memory.routing import Ground, find, needs_of, room_name, seek
-from placecell.memory.space_feed import SpaceFeed
+from placecell.memory.space_feed import SpaceFeed, ViewSpots, is_view
 from placecell.memory.space_tree import SpaceTree
 from placecell.memory.timeline import Timeline
 
@@ -232,6 +232,27 @@ def test_the_feed_follows_things_that_come_move_and_go() -> None:
     assert len(tree) == 0 and tree.root is None
 
 
+def test_a_place_with_no_thing_in_it_is_answered_by_a_view() -> None:
+    spots = ViewSpots()
+    rng = np.random.default_rng(0)
+    looks = rng.standard_normal((6, 3)).astype(np.float32)
+    looks /= np.linalg.norm(looks, axis=1, keepdims=True)
+    for i, vector in enumerate(looks, 1):
+        pose = np.eye(4)
+        pose[:3, 3] = (5.0 * i, 0.9, 0.0)
+        spots.fold(Record("a", i, "moment", float(i), float(i), vector[None], pose=pose))
+        pose[:3, 3] += 0.1  # the same place again
+        spots.fold(Record("a", 10 + i, "moment", 9.0 + i, 9.0 + i, vector[None], pose=pose))
+    assert [spot.record_id.seq for spot in spots.spots()] == [1, 2, 3, 4, 5, 6]
+    feed = SpaceFeed(SpaceTree())
+    tree = feed.follow([thing("mug", 1.0)], (), spots.spots())
+    ((leaf, score),) = tree.nearest(looks[3], 1)
+    assert is_view(leaf.key) and leaf.sources == (RecordId("a", 4),) and score > 0.99
+    needs = needs_of("somewhere to drink", tree, Affordances())
+    assert [found.key for found, _ in seek(tree, needs, 5)] == ["a:0"]  # a view serves no use
+    assert len(feed.follow([], (), spots.spots()[:2])) == 2
+
+
 @pytest.mark.slow
 def test_a_memory_of_a_house_answers_by_use_and_by_room() -> None:
     from placecell import Memory, Observation
@@ -249,7 +270,13 @@ def test_a_memory_of_a_house_answers_by_use_and_by_room() -> None:
                         pose=observation["pose"], instances=observation["semantic"])
         )  # fmt: skip
     space = memory.forest.space
-    assert len(space) == sum(thing.state != "gone" for thing in memory.objects.objects()) > 5
+    leaves = list(space.root.all_leaves())
+    assert (
+        sum(not is_view(leaf.key) for leaf in leaves)
+        == sum(thing.state != "gone" for thing in memory.objects.objects())
+        > 5
+    )
+    assert any(is_view(leaf.key) and leaf.region for leaf in leaves)
     hits = memory.recall("somewhere to wash my hands", k=3)
     assert hits and "sink" in hits[0].why and "space" in hits[0].channels
     assert memory.explain("which rooms are there?")[0] == "route: global, summaries of rooms"
