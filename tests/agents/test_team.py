@@ -46,6 +46,36 @@ def test_who_is_killed_replays_its_log_catches_up_and_goes_on(house: House, tmp_
     assert team.members == {}
 
 
+def play_crafter(kind: type[Team], folder: Path, steps: int, kills: dict[int, str]) -> tuple[Team, list]:
+    """Steps of two agents in Crafter, each killed before the steps that are said."""
+    from placecell.agents.crew_team import CooperatorMaker
+    from placecell.envs.crafter import CrafterTeamEnv
+
+    env = CrafterTeamEnv(2, "peaceful")
+    observations, infos = env.reset(seed=1000)
+    names = tuple(env.possible_agents)
+    team = kind({name: CooperatorMaker(name, names, folder / name) for name in names})
+    trail = []
+    for i in range(steps):
+        if i in kills:
+            team.kill(kills[i])
+        turns = team.round({name: observations[name] for name in env.agents}, infos)
+        observations, _, _, _, infos = env.step({name: turn.action for name, turn in turns.items()})
+        trail.append({name: (seen["position"].tolist(), turns[name].action) for name, seen in observations.items()})
+    return team, trail
+
+
+def test_crafters_are_members_too(tmp_path: Path) -> None:
+    pytest.importorskip("crafter", reason="needs the [team] extra")
+    team, trail = play_crafter(Team, tmp_path / "one", 60, {30: "player_1"})
+    again, same = play_crafter(Team, tmp_path / "two", 60, {30: "player_1"})
+    assert trail == same and team.reports() == again.reports() and team.lives == {"player_0": 0, "player_1": 1}
+    versions = [report["version"] for report in team.reports().values()]
+    # Each knows all of the other but what is on its way, also what was said before the one was killed.
+    assert all(abs(versions[0][name] - versions[1][name]) <= 2 for name in versions[0])
+    assert min(versions[1].values()) >= 6
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray leaves processes to themselves
 def test_ray_actors_do_the_same_as_members_in_this_process(
