@@ -107,7 +107,8 @@ def _replaced(table: TrackTable, numbers: np.ndarray, explained: set[int]) -> np
     rows = np.array([other.number for other in others])
     covers = box_features(table.low[rows], table.high[rows], table.low[numbers], table.high[numbers])[2]
     since = np.array([other.now.first_s for other in others])
-    until = np.array([table.tracks[number].now.last_s for number in numbers.tolist()]) + FALSE_ALARM_S
+    known = [table.tracks[number] for number in numbers.tolist()]
+    until = np.array([track.now.last_s if track.is_confirmed else np.inf for track in known]) + FALSE_ALARM_S
     is_heir = (covers >= _HELD) & (since[:, None] > until[None])
     for row, other in enumerate(others):
         if other.now.empty_s is None and is_heir[row].any():

@@ -22,7 +22,7 @@ _HEIGHT_SPREAD: Final = 0.1
 _LOOK: Final = 5.4
 _NAME: Final = 0.9
 _BIAS: Final = -6.4
-_LEAST: Final = -1.0  # rather a wrong link than none: pairs are one to one, which the regression does not know
+_LEAST: Final = -1.5  # rather a wrong link than none: pairs are one to one, which the regression does not know
 _NO_LOOK: Final = 0.5
 _BODY_M: Final = 0.02
 _FEW: Final = 2  # sightings
@@ -59,7 +59,7 @@ class StayNode:
 
 
 def stays_of(tracks: AgentTracks, as_of: float = math.inf) -> list[StayNode]:
-    """Stays of things, as known at a time: those that one agent is sure of, and those that may explain another's end."""
+    """Stays of one agent's things, known at a time: those it is sure of, and those that may explain another's end."""
     nodes = []
     for track in tracks.live:
         if not track.is_confirmed and not _may_be_what_moved(track):

@@ -8,24 +8,24 @@ from typing import Final
 
 __all__ = ["chance_of_thing"]
 
-_MANY_POSES: Final = 15
+_MANY_POSES: Final = 60
 _BODY_M: Final = 0.02
-# Logistic regression on the tracks of two walks through each of seven generated houses (seeds 50,000, 50,001, 50,101,
-# 50,103, 2,000,020, 2,000,024 and 2,000,025), cut by `placecell.perception.regions.RegionDetector`; a track is a thing
-# if it pairs one to one with a true one.
+# Logistic regression on the tracks of two walks through each of six generated houses (seeds 50,101, 50,103 to 50,105,
+# 50,110 and 50,111), cut by `placecell.perception.regions.RegionDetector`; a track is a thing if it pairs one to one
+# with a true one.
 _POSES: Final = 15
 _BODY_M: Final = 0.02
 # Logistic regression on the tracks of two walks through each of four generated houses (seeds 50,000, 2,000,020,
 # 2,000,024 and 2,000,025), cut by `placecell.perception.regions.RegionDetector`; a track is a thing if it pairs one to
 # one with a true one.
-_POSES: Final = 1.17
-_CONFIDENCE: Final = 0.44
-_QUALITY: Final = 2.43
-_NAME: Final = 5.88
-_LENGTH: Final = -0.88
-_THICKNESS: Final = 0.40
-_PART: Final = -2.46
-_BIAS: Final = -6.81
+_POSES: Final = 1.55
+_CONFIDENCE: Final = 3.23
+_QUALITY: Final = 2.34
+_NAME: Final = 4.80
+_LENGTH: Final = -1.68
+_THICKNESS: Final = 0.81
+_PART: Final = -3.77
+_BIAS: Final = -8.54
 
 
 def chance_of_thing(
