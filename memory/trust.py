@@ -13,11 +13,6 @@ _BODY_M: Final = 0.02
 # Logistic regression on the tracks of two walks through each of six generated houses (seeds 50,101, 50,103 to 50,105,
 # 50,110 and 50,111), cut by `placecell.perception.regions.RegionDetector`; a track is a thing if it pairs one to one
 # with a true one.
-_POSES: Final = 15
-_BODY_M: Final = 0.02
-# Logistic regression on the tracks of two walks through each of four generated houses (seeds 50,000, 2,000,020,
-# 2,000,024 and 2,000,025), cut by `placecell.perception.regions.RegionDetector`; a track is a thing if it pairs one to
-# one with a true one.
 _POSES: Final = 1.55
 _CONFIDENCE: Final = 3.23
 _QUALITY: Final = 2.34
