@@ -100,20 +100,19 @@ def look(table: TrackTable, record: Record, found: Sequence[Detection], explaine
 
 def _replaced(table: TrackTable, numbers: np.ndarray, explained: set[int]) -> np.ndarray:
     """Whether something stands in the place of each track that nobody knew while that was still seen there."""
-    others = [table.tracks[number] for number in sorted(explained)]
-    others = [other for other in others if other.is_confirmed]
-    if not others:
-        return np.zeros(len(numbers), bool)
-    rows = np.array([other.number for other in others])
+    replaced = np.zeros(len(numbers), bool)
+    if not explained:
+        return replaced
+    rows = np.array(sorted(explained))
     covers = box_features(table.low[rows], table.high[rows], table.low[numbers], table.high[numbers])[2]
-    since = np.array([other.now.first_s for other in others])
-    known = [table.tracks[number] for number in numbers.tolist()]
-    until = np.array([track.now.last_s if track.is_confirmed else np.inf for track in known]) + FALSE_ALARM_S
-    is_heir = (covers >= _HELD) & (since[:, None] > until[None])
-    for row, other in enumerate(others):
-        if other.now.empty_s is None and is_heir[row].any():
-            other.now.empty_s = float(until[is_heir[row]].max()) - FALSE_ALARM_S
-    return np.asarray(is_heir.any(axis=0))
+    for row, column in zip(*np.nonzero(covers >= _HELD), strict=True):
+        other, track = table.tracks[int(rows[row])], table.tracks[int(numbers[column])]
+        is_later = other.now.first_s > track.now.last_s + FALSE_ALARM_S
+        if is_later and other.is_confirmed and track.is_confirmed:
+            replaced[column] = True
+            if other.now.empty_s is None:
+                other.now.empty_s = track.now.last_s
+    return replaced
 
 
 def ask_before(table: TrackTable, keys: KeyViews, number: int) -> set[int]:
