@@ -46,8 +46,8 @@ def body_mesh(colour: tuple[int, int, int], number: int) -> PaintedMesh:
 
     Example:
         >>> mesh = body_mesh((200, 0, 0), 7)
-        >>> float(mesh.vertices[:, 1].max()) == np.float32(BODY_HEIGHT_M), set(mesh.face_ids.tolist())
-        (True, {7})
+        >>> round(float(mesh.vertices[:, 1].max()), 2), set(mesh.face_ids.tolist())
+        (1.3, {7})
     """
     around = np.arange(_SIDES) * 2 * math.pi / _SIDES
     rings = [(height, radius * np.sin(around), -radius * np.cos(around)) for height, radius in _OUTLINE]

@@ -43,8 +43,8 @@ class Transform:
 
     Example:
         >>> there = Transform(math.pi / 2, 1.0, 0.0, 0.0)
-        >>> there.apply(np.array([[0.0, 0.0, -2.0]])).round(6).tolist()
-        [[-1.0, 0.0, 0.0]]
+        >>> np.allclose(there.apply(np.array([[0.0, 0.0, -2.0]])), [[-1.0, 0.0, 0.0]])
+        True
     """
 
     yaw_rad: float
