@@ -206,21 +206,6 @@ def test_a_budget_is_kept():
     assert spent[30.0] < spent[None]
 
 
-def test_an_item_is_handed_to_who_is_nearer_to_the_diamond():
-    env = world(2, 400)
-    observations, _ = env.reset(seed=EASY)
-    giver, taker = env.players
-    tools = {"wood_pickaxe": 1, "stone_pickaxe": 1, "wood": 3, "stone": 5}
-    taker.inventory.update(tools | {"coal": 1})
-    giver.inventory.update(iron=1)
-    crew = make_crew(env.possible_agents, Style(give_steps=6), shares=True)
-    gifts = []
-    for step in range(20):
-        observations, *_, infos = env.step(crew.act(step, observations))
-        gifts += [info["gave"] for info in infos.values() if info["gave"]]
-    assert ("iron", "player_1") in gifts
-
-
 def test_an_observation_that_is_none_is_refused():
     agent = Cooperator("ann", Memory())
     with pytest.raises(ValueError, match="an observation of Crafter has"):
