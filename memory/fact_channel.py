@@ -105,8 +105,8 @@ def fact_channel(
     if not named:
         return None
     walk = graph.walk(as_of_s=as_of_s, with_notes=False)  # like texts are tied by their rare words already
-    seeds = {node: 1.0 / len(nodes) for nodes in named.values() for node in nodes}
-    ranked = walk.shares(dict[Node, float](seeds))
+    seeds: dict[Node, float] = {node: 1.0 / len(nodes) for nodes in named.values() for node in nodes}
+    ranked = walk.shares(seeds)
     share = dict(ranked)
     raw: dict[int, float] = {}
     notes: dict[int, str] = {}
@@ -141,7 +141,7 @@ def fact_channel(
     return Channel("facts", raw, {}, mean, std, trust, notes=notes, count=count, links=links)
 
 
-def _reason(graph: FactGraph, shown: Sequence[Fact], seeds: Mapping[str, float], share: Mapping[Node, float]) -> str:
+def _reason(graph: FactGraph, shown: Sequence[Fact], seeds: Mapping[Node, float], share: Mapping[Node, float]) -> str:
     """The fact that a record bears out and that matters most to the question; of a mere view that it shows a thing."""
 
     def weight(fact: Fact) -> tuple[float, str, str]:
