@@ -11,7 +11,7 @@ import numpy as np
 
 from placecell.agents.matching import Matcher
 from placecell.agents.planner import LEFT, LOOK_DOWN, LOOK_UP, STOP, Decision, Experience, Sensed
-from placecell.agents.roaming import Reach, Roamer
+from placecell.agents.roaming import SQUEEZE, Reach, Roamer
 from placecell.agents.room_priors import RoomPriors
 from placecell.agents.values import CELL_M, Glance, ValueMap
 from placecell.memory.records import RecordId
@@ -29,6 +29,9 @@ __all__ = ["Adviser", "Candidate", "Navigator", "NavigatorConfig"]
 _ROOMS_SERVE: Final = 8  # steps after which rooms are cut anew
 _NEAR_M: Final = 2.5  # what is seen from within this distance is looked at closely
 _LOOKS: Final = 6  # close looks at a thing that count, the last ones
+_BESIDE_M: Final = 0.9  # so near to a thing one need not squeeze nearer
+_CLOSER_M: Final = 0.2  # what squeezing must gain
+_CIRCLING: Final = 50  # steps on the way to a thing after which beside it is near enough
 _BEYOND_M: Final = 0.7  # behind a frontier lies the room that it leads to
 
 
@@ -136,6 +139,7 @@ class Navigator:
         self._began_s = experience.stamp_s
         self._spin = 0
         self._checks: list[int] = []
+        self._since = 0  # step at which it set out for the target
         self._bad: list[np.ndarray] = []  # where one would stand near the target, and did not get to
         self._is_first = True
         # Many signs that must all fit make a small chance of even the right thing.
@@ -264,18 +268,19 @@ class Navigator:
     def _approach(self, sensed: Sensed, candidate: Candidate, is_last: bool) -> Decision | None:
         thing = candidate.thing
         if self._target is None or thing.object_id != self._target.object_id:
-            self._stand, self._checks, self._bad = None, [], []
+            self._stand, self._checks, self._bad, self._since = None, [], [], sensed.step
         self._target = thing
         stand = self._stand_at(sensed, thing)
         x, y, z = (float(v) for v in thing.position_m)
         words = f"to {thing.name or 'something'} {thing.object_id} ({candidate.chance:.2f})"
         action = None
-        if stand is not None and not self._checks:
+        is_there = sensed.step - self._since > _CIRCLING and _gap_m(sensed.position_m, thing) < _BESIDE_M
+        if stand is not None and not self._checks and not is_there:
             facing = math.atan2(-(x - sensed.position_m[0]), -(z - sensed.position_m[2]))
             action = self._roamer.go(stand, facing)
         if action is not None:
             return Decision(action, words, (x, y, z))
-        if stand is not None and not self._checks and len(self._bad) < 4:
+        if stand is not None and not self._checks and not is_there and len(self._bad) < 4:
             left_m = float(np.hypot(*(stand - sensed.position_m)[[0, 2]]))
             if left_m > 0.4:  # something that no picture shows is in the way: try from another side
                 self._bad.append(stand)
@@ -497,6 +502,22 @@ class Navigator:
         """Where to stand nearest to a thing, on the side from which it was seen."""
         if self._stand is not None and sensed.step - self._stand[1] < 6:
             return self._stand[0]
+        found: tuple[float, np.ndarray, int] | None = None
+        for number in range(len(SQUEEZE)):  # gaps are squeezed through only where that leads nearer
+            self._roamer.squeeze(number)
+            spot = self._nearest_floor(thing)
+            if spot is not None and (found is None or spot[0] < found[0] - _CLOSER_M):
+                found = *spot, number
+            if found is not None and found[0] <= _BESIDE_M:
+                break
+        if found is None or found[0] > 1.5:
+            return None
+        self._roamer.squeeze(found[2])
+        self._stand = found[1], sensed.step
+        return self._stand[0]
+
+    def _nearest_floor(self, thing: SceneObject) -> tuple[float, np.ndarray] | None:
+        """Reachable floor beside a thing, and how far from it that is, metres."""
         field, finder = self._roamer.field, self._roamer.finder
         rows, columns = np.nonzero(np.isfinite(field))
         if not len(rows):
@@ -519,10 +540,7 @@ class Navigator:
         for bad in self._bad:
             cost = cost + np.where(np.hypot(x - bad[0], z - bad[2]) < 0.35, 1.0, 0.0)
         at = int(cost.argmin())
-        if gap[at] > 1.5:
-            return None
-        self._stand = np.array([x[at], finder.height_m, z[at]]), sensed.step
-        return self._stand[0]
+        return float(gap[at]), np.array([x[at], finder.height_m, z[at]])
 
     def _eye(self, thing: SceneObject) -> np.ndarray | None:
         """From where a thing was seen best."""
@@ -531,6 +549,13 @@ class Navigator:
             if pose is not None:
                 return np.asarray(pose[:3, 3])
         return None
+
+
+def _gap_m(position_m: np.ndarray, thing: SceneObject) -> float:
+    """Metres on the floor from a point to a thing's box."""
+    x, _, z = position_m.tolist()
+    dx = max(thing.low_m[0] - x, x - thing.high_m[0], 0.0)
+    return math.hypot(dx, max(thing.low_m[2] - z, z - thing.high_m[2], 0.0))
 
 
 def _is_view_of(found: Detection, thing: SceneObject) -> bool:

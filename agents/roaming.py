@@ -17,11 +17,11 @@ from placecell.pathfinder import PathFinder
 if TYPE_CHECKING:
     from placecell.memory.places import Frontier, Places
 
-__all__ = ["AGENT_RADIUS_M", "Reach", "Roamer", "known_ways"]
+__all__ = ["AGENT_RADIUS_M", "SQUEEZE", "Reach", "Roamer", "known_ways"]
 
 AGENT_RADIUS_M: Final = 0.18
 #: Parts of radius and caution to try when nothing else is left: maps err by a cell, and bumps are thought wider.
-_SQUEEZE: Final = ((1.0, 1.0), (0.7, 0.25), (0.4, 0.0))
+SQUEEZE: Final = ((1.0, 1.0), (0.7, 0.25), (0.4, 0.0))
 _SQUEEZED: Final = 8  # steps for which narrow gaps stay the only way, before wider ones are looked for again
 _REDRAW: Final = 3  # steps for which a map serves: drawing it and its distances anew costs more than they change
 _FORWARD_M: Final = 0.25
@@ -112,12 +112,10 @@ class Roamer:
         assert self._sensed is not None
         step = self._sensed.step
         first = self._squeezed[0] if step - self._squeezed[1] < _SQUEEZED else 0
-        for number, (share, caution) in enumerate(_SQUEEZE[first:], first):
-            radius_m = self.agent_radius_m * share
-            if radius_m != self._radius_m:
-                self._radius_m, self._field, self.walker.caution = radius_m, None, caution
+        for number in range(first, len(SQUEEZE)):
+            self.squeeze(number)
             found = []
-            for frontier in self.places.frontiers(radius_m):
+            for frontier in self.places.frontiers(self._radius_m):
                 metres = math.inf if self._is_dropped(frontier) else self.metres_to(frontier.position_m)
                 if math.isfinite(metres):
                     found.append(Reach(frontier, metres, self._steps(frontier, metres)))
@@ -125,8 +123,15 @@ class Roamer:
                 if number != first:
                     self._squeezed = number, step
                 return found
-        self._radius_m, self._field, self.walker.caution = self.agent_radius_m, None, 1.0
+        self.squeeze(0)
         return []
+
+    def squeeze(self, number: int) -> None:
+        """Take the agent for as narrow as the `number`-th part of `SQUEEZE` says; 0 is its true width."""
+        share, caution = SQUEEZE[number]
+        radius_m = self.agent_radius_m * share
+        if radius_m != self._radius_m:
+            self._radius_m, self._field, self.walker.caution = radius_m, None, caution
 
     def drop(self, frontier: Frontier) -> None:
         """Give a frontier up: it cannot be reached, or looking at it does not help."""
