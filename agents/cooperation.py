@@ -16,6 +16,7 @@ import numpy as np
 from placecell.agents.crafting import ACTIONS, DIRECTIONS, MATERIALS, MINED_WITH, Cell, Sight
 from placecell.agents.known_map import Find, KnownMap, write_finds
 from placecell.agents.scouting import best_walk, walk_gains, worth_seeing
+from placecell.agents.shelter import Shelter, find_shelter
 from placecell.agents.situation import Goal, Situation
 from placecell.agents.survival import Survival
 from placecell.agents.teammates import Mate, read_status, write_status
@@ -119,6 +120,8 @@ class Cooperator:
         self._claimed: tuple[str, float] | None = None
         self._awaited: tuple[str, str, int] | None = None  # what is brought, by whom, until when it is waited for
         self._offered: dict[tuple[str, str], int] = {}  # when what was offered to whom
+        self._has_monsters = False
+        self._shelter: Shelter | None = None  # where it digs in
         self._stuck = 0
         self._last: tuple[Any, ...] | None = None
         self._fold()
@@ -135,7 +138,9 @@ class Cooperator:
         news = self.known.news(sight.corner, sight.materials, step)
         self._pending |= {find.cell: find for find in news}
         self._note_cows(sight)
-        self.now = Situation(sight, self.known, (sight.materials.shape[0], sight.materials.shape[1]), self.cows)
+        self._has_monsters |= any(kind in (2, 3, 4) for kind in sight.creatures_at.values())
+        view = (sight.materials.shape[0], sight.materials.shape[1])
+        self.now = Situation(sight, self.known, view, self.cows, self._has_monsters)
         if self._is_time_to_tell(sight, news):
             if self.sharing is not None and self.style.roles:
                 self._left = self.style.tree.steps_left(self.now)
@@ -176,7 +181,7 @@ class Cooperator:
             if self.now is not None:
                 sight = self.now.sight
                 self.known.news(sight.corner, sight.materials, sight.step)
-                self.now = Situation(sight, self.known, self.now.view, self.cows)
+                self.now = Situation(sight, self.known, self.now.view, self.cows, self._has_monsters)
         return new
 
     def _fold(self) -> None:
@@ -324,6 +329,8 @@ class Cooperator:
             return now.place(goal.item, ("table",) if goal.item == "furnace" else ())
         if goal.kind == "sleep":
             return "sleep"
+        if goal.kind == "shelter":
+            return self._dig_in(now)
         if goal.target is None:
             return "noop"
         if goal.kind == "make":
@@ -335,6 +342,13 @@ class Cooperator:
         if goal.kind == "collect" and goal.item in ("iron", "diamond") and goal.cost > 3:
             self._claim(now, "take", goal.target, goal.cost)
         return now.use(goal.target)
+
+    def _dig_in(self, now: Situation) -> str:
+        """Go on with the shelter that was begun, while it still can be one."""
+        kept = self._shelter
+        if kept is None or now.position not in kept.cells:
+            self._shelter = find_shelter(now)[1]
+        return "noop" if self._shelter is None else self._shelter.action(now)
 
     def _explore(self, now: Situation, item: str) -> str:
         worth = worth_seeing(self.known, item) * self._share_of_the_world(now)

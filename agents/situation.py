@@ -23,7 +23,8 @@ class Goal:
     """One thing to do now.
 
     Args:
-        kind: "collect", "place", "make", "explore", "eat", "drink", "sleep", "fight", "give", "meet" or "wait".
+        kind: "collect", "place", "make", "explore", "eat", "drink", "sleep", "fight", "shelter", "rest", "give", "meet"
+            or "wait".
         item: Material, item or creature that it is about; what is looked for when exploring.
         target: Cell, where there is one.
         cost: Steps until it is done, about.
@@ -47,7 +48,7 @@ class Situation:
     known: KnownMap
     view: Cell
     cows: Mapping[Cell, int] = field(default_factory=dict)  # where cows were seen, and when
-    avoided: Mapping[Cell, float] = field(default_factory=dict)  # extra steps that a cell costs
+    has_monsters: bool = False  # whether any were met in this world
 
     @property
     def inventory(self) -> Mapping[str, int]:
@@ -66,8 +67,15 @@ class Situation:
         for cell, kind in self.sight.creatures_at.items():
             if 0 <= cell[0] < costs.shape[0] and 0 <= cell[1] < costs.shape[1]:
                 costs[cell] += {1: 4.0, 2: 6.0, 3: 6.0, 4: 2.0}.get(kind, 3.0 if kind >= 7 else BLOCKED)
-        for cell, extra in self.avoided.items():
-            costs[cell] += extra
+        if self.has_monsters and self.sight.daylight < 0.4:
+            costs[self.known.mask("grass")] += 1.0  # where zombies come up
+        for cell, kind in self.sight.creatures_at.items():
+            if kind in (2, 3):
+                window = costs[self.around(cell, 2)]
+                window += np.where(window < BLOCKED, 1.5, 0.0)
+            if kind == 3:  # shoots along rows and columns
+                for line in (costs[cell[0], self.around(cell, 5)[1]], costs[self.around(cell, 5)[0], cell[1]]):
+                    line += np.where(line < BLOCKED, 1.5, 0.0)
         return costs
 
     @cached_property
