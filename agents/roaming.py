@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import cv2
 import numpy as np
 from jaxtyping import Float64
 
@@ -21,9 +22,12 @@ __all__ = ["AGENT_RADIUS_M", "SQUEEZE", "Reach", "Roamer", "known_ways"]
 
 AGENT_RADIUS_M: Final = 0.18
 #: Parts of radius and caution to try when nothing else is left: maps err by a cell, and bumps are thought wider.
-SQUEEZE: Final = ((1.0, 1.0), (0.7, 0.25), (0.4, 0.0))
+SQUEEZE: Final = ((1.0, 1.0), (0.4, 0.25))
+#: What a metre counts for where the agent has less room than so many parts of its radius.
+_TIGHT: Final = ((1.0, 3.0), (0.7, 10.0))
 _SQUEEZED: Final = 8  # steps for which narrow gaps stay the only way, before wider ones are looked for again
 _REDRAW: Final = 3  # steps for which a map serves: drawing it and its distances anew costs more than they change
+_SLIT: Final = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 _FORWARD_M: Final = 0.25
 _TURN_RAD: Final = math.pi / 6
 
@@ -89,7 +93,7 @@ class Roamer:
         """Way from the agent to every cell of `finder`, metres; infinite where none leads."""
         if self._field is None:
             assert self._sensed is not None
-            self._field = self.finder.distance_field(self._sensed.position_m)
+            self._field = self._weighted().distance_field(self._sensed.position_m)
         return self._field
 
     def metres_to(self, point: Sequence[float] | np.ndarray) -> float:
@@ -141,10 +145,30 @@ class Roamer:
     def go(self, target: Sequence[float] | np.ndarray, facing_rad: float | None = None) -> int | None:
         """Next action towards a point, then to face a heading; None once there (or as near as it gets)."""
         assert self._sensed is not None
-        action = self.walker.action(self.finder, self._sensed.pose, target)
+        action = self.walker.action(self._way_to(target), self._sensed.pose, target)
         if action is None and facing_rad is not None:
             action = turn_towards(self._sensed.heading_rad, facing_rad, _TURN_RAD)
         return action
+
+    def _weighted(self) -> PathFinder:
+        """The ways, with a detour rather than a squeeze."""
+        if self._radius_m >= self.agent_radius_m:
+            return self.finder
+        cost = np.ones(self.finder.navigable.shape)
+        for share, factor in _TIGHT:
+            cost[~self.finder.has_clearance(self.agent_radius_m * share)] = factor
+        return self.finder.weighted(cost)
+
+    def _way_to(self, target: Sequence[float] | np.ndarray) -> PathFinder:
+        """The ways, less all squeezes but those that the cheapest way to a point needs."""
+        assert self._sensed is not None
+        if self._radius_m >= self.agent_radius_m:
+            return self.finder
+        allowed = self.finder.has_clearance(self.agent_radius_m).astype(np.uint8)
+        here = np.array([self._sensed.position_m[0], float(target[1]), self._sensed.position_m[2]])
+        for row, column in self._weighted().cells_to(here, target):
+            allowed[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = 1
+        return self.finder.restricted(allowed > 0)
 
     def turn(self) -> int:
         """Just look around."""
@@ -171,7 +195,11 @@ def _spot(frontier: Frontier) -> tuple[int, int, int]:
 
 
 def known_ways(places: Places, agent_radius_m: float) -> PathFinder:
-    """Ways over floor that was seen, up to its very edge: what is unknown beside it does not keep the agent off."""
+    """Ways over floor that was seen, up to its very edge: what is unknown beside it does not keep the agent off.
+
+    Slits that no ray fell into, behind the leg of a chair say, are less than a step wide and count as seen.
+    """
     ways = places.pathfinder(agent_radius_m, optimistic=True)
     floor = next(floor for floor in places.floors if floor.height_m == ways.height_m)
-    return ways.restricted(floor.free)
+    closed = cv2.morphologyEx(floor.free.astype(np.uint8), cv2.MORPH_CLOSE, _SLIT)
+    return ways.restricted(floor.free | ((closed > 0) & ~floor.occupied))

@@ -134,3 +134,21 @@ def test_the_distance_field_agrees_with_a_plain_search() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-9)
     near = finder.distance_field(goal, limit_m=0.4)
     np.testing.assert_allclose(near, np.where(expected <= 0.4 + 1e-9, expected, np.inf), atol=1e-9)
+
+
+def test_the_cheapest_way_makes_a_detour_round_what_is_dear():
+    finder = PathFinder(np.pad(np.ones((40, 40), bool), 1), agent_radius_m=0.0)
+    cost = np.ones(finder.navigable.shape)
+    cost[18:22, :30] = 10.0  # a band that leaves a cheap gap at one end
+    start, end = (0.3, 0.0, 0.3), (0.3, 0.0, 1.7)
+    plain, dear = finder.cells_to(start, end), finder.weighted(cost).cells_to(start, end)
+    assert cost[tuple(plain.T)].max() == 10.0 and cost[tuple(dear.T)].max() == 1.0
+    field = finder.weighted(cost).distance_field(end)
+    assert 2.5 < field[finder.cell(0.3, 0.3)] < 1.4 + 4 * 0.05 * 10
+
+
+def test_a_cost_of_another_shape_or_sign_is_refused():
+    finder = PathFinder(np.ones((10, 10), bool), agent_radius_m=0.0)
+    for cost in (np.ones((3, 3)), np.zeros((10, 10))):
+        with pytest.raises(ValueError, match="cost must be positive"):
+            finder.weighted(cost)

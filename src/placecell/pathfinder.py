@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int32, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int32, Int64
 
 __all__ = ["PathFinder", "ShortestPath"]
 
@@ -72,6 +72,7 @@ class PathFinder:
             np.maximum(distance - 0.5, 0.0).astype(np.float32) * CELL_M
         )
         self.navigable = (self._clearance >= agent_radius_m) & self.free
+        self._cost: np.ndarray | None = None
         self._rng = np.random.default_rng(0)
         self._settle()
 
@@ -112,6 +113,46 @@ class PathFinder:
         other.navigable = self.navigable & allowed
         other._settle()
         return other
+
+    def weighted(self, cost: Float[np.ndarray, "rows columns"]) -> PathFinder:
+        """The same floor, where a metre counts for as many as `cost` says, so that a detour may be worth it.
+
+        `distance_field` and `cells_to` heed it; `find_path` still pulls its string straight.
+
+        Example:
+            >>> finder = PathFinder(np.pad(np.ones((20, 20), bool), 1), agent_radius_m=0.0)
+            >>> dear = finder.weighted(np.full((22, 22), 3.0))
+            >>> a, b = (0.33, 0.0, 0.53), (0.83, 0.0, 0.53)
+            >>> [round(float(one.distance_field(a)[one.cell(b[0], b[2])]), 2) for one in (finder, dear)]
+            [0.5, 1.5]
+        """
+        if cost.shape != self.navigable.shape or not (cost > 0).all():
+            raise ValueError(
+                f"cost must be positive and have the grid's shape {self.navigable.shape}, got {cost.shape}"
+            )
+        other = copy.copy(self)
+        other._cost = np.asarray(cost, np.float64)
+        other._settle()
+        return other
+
+    def has_clearance(self, radius_m: float) -> Bool[np.ndarray, "rows columns"]:
+        """Cells from whose middle nothing that blocks is nearer than so."""
+        return np.asarray(self._clearance >= radius_m)
+
+    def cells_to(
+        self, start: Sequence[float] | np.ndarray, end: Sequence[float] | np.ndarray
+    ) -> Int64[np.ndarray, "n 2"]:
+        """Rows and columns of the cells on the cheapest way between two points, snapped; none where there is no way."""
+        start, end = self.snap_point(start), self.snap_point(end)
+        if np.isnan(start).any() or np.isnan(end).any() or self.get_island(start) != self.get_island(end):
+            return np.zeros((0, 2), np.int64)
+        _, towards = self._route(self.cell(end[0], end[2]))
+        row, column = self.cell(start[0], start[2])
+        at, way = row * self.navigable.shape[1] + column, []
+        while at >= 0:
+            way.append(divmod(at, self.navigable.shape[1]))
+            at = int(towards[way[-1]])
+        return np.array(way, np.int64)
 
     @property
     def is_loaded(self) -> bool:
@@ -318,6 +359,9 @@ class PathFinder:
                 is_open[:, k] &= padded[cells + dr * width] & padded[cells + dc]
         starts = np.concatenate([[0], np.cumsum(is_open.sum(axis=1))]).astype(np.int32)
         lengths = np.broadcast_to(np.array([cost for _, _, cost in _STEPS]), is_open.shape)
+        if self._cost is not None:
+            cost = np.pad(self._cost, 1).ravel()
+            lengths = lengths * (cost[cells][:, None] + cost[targets]) / 2
         return csr_array((lengths[is_open], number[targets[is_open]], starts), shape=(len(cells), len(cells)))
 
     def _sees(self, a: np.ndarray, b: np.ndarray) -> bool:
