@@ -41,6 +41,7 @@ class Style:
         claims: Claims where it goes to look and what it goes for, and leaves to others what they claimed.
         roles: Whoever is nearest to the diamond goes for it, others look for what it lacks; things are handed over.
         tells_finds: Others may have what it found; otherwise only where it is, what it has and how far along it is.
+        thrifty: Claims are told within the records, a few bytes each, instead of in frames of their own.
         tells_all: Others get every observation, whole: what sharing everything costs.
         tree: How it follows the tech tree.
         survival: When its needs come first.
@@ -61,6 +62,7 @@ class Style:
     claims: bool = True
     roles: bool = True
     tells_finds: bool = True
+    thrifty: bool = False
     tells_all: bool = False
     tree: TechTree = field(default_factory=TechTree)
     survival: Survival = field(default_factory=Survival)
@@ -157,7 +159,8 @@ class Cooperator:
     def _tell(self, sight: Sight) -> None:
         doing = "" if self.goal is None else f"{self.goal.kind}.{self.goal.item}".rstrip(".")
         finds = write_finds(self._pending.values())
-        status = write_status(sight.position, sight.inventory, doing, self._left)
+        target = self._claim_told() if self.style.thrifty else None
+        status = write_status(sight.position, sight.inventory, doing, self._left, target)
         if not self.style.tells_finds:
             self._write(sight.step, finds, PRIVATE)
             finds = ""
@@ -299,6 +302,9 @@ class Cooperator:
         if self.sharing is None or not self.style.claims:
             return set()
         step, taken = float(now.sight.step), set()
+        if self.style.thrifty:
+            mates = [mate for mate in self.mates.values() if step - mate.step < self.style.lease_s]
+            return {mate.target for mate in mates if mate.target is not None and mate.doing.startswith("collect")}
         for name in self.mates:
             for target in self.sharing.claims.targets(name, step):
                 kind, _, place = target.partition(":")
@@ -315,10 +321,18 @@ class Cooperator:
             held, until = self._claimed
             if held == target and step < until - 2:
                 return
-            if held != target and held.startswith("take"):
+            if held != target and held.startswith("take") and not self.style.thrifty:
                 self.sharing.release(held)
-        self.sharing.claim(target, cost, self.style.lease_s)
+        if not self.style.thrifty:
+            self.sharing.claim(target, cost, self.style.lease_s)
         self._claimed = (target, step + self.style.lease_s)
+
+    def _claim_told(self) -> Cell | None:
+        """The cell that is claimed for what is being done."""
+        kinds = {"explore": "look", "collect": "take"}
+        if self._claimed is None or self.goal is None or kinds.get(self.goal.kind) != self._claimed[0].split(":")[0]:
+            return None
+        return _cell(self._claimed[0].partition(":")[2])
 
     # --- acting -------------------------------------------------------------------------------------------------
 
@@ -371,6 +385,9 @@ class Cooperator:
         step = float(now.sight.step)
         for name, mate in self.mates.items():
             places = [mate.position] if step - mate.step <= 2 * self.style.batch_steps else []
+            if self.style.thrifty:
+                is_live = mate.target is not None and step - mate.step < 2 * self.style.lease_s
+                places = [mate.target] if is_live and mate.target is not None else places
             looks = [c for c in self.sharing.claims.live(step) if c.holder == name and c.target.startswith("look:")]
             if looks:
                 places = [_cell(max(looks, key=lambda claim: claim.order).target[5:])]

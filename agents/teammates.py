@@ -12,7 +12,9 @@ from placecell.memory.records import Record
 
 __all__ = ["Mate", "read_status", "write_status"]
 
-_STATUS: Final = re.compile(r"@(\d{1,3}),(\d{1,3}),(\d{1,2}):((?:[a-z]\d{1,3})*)(?:!([a-z_.]{1,32}))?(?:~(\d{1,4}))?")
+_STATUS: Final = re.compile(
+    r"@(\d{1,3}),(\d{1,3}),(\d{1,2}):((?:[a-z]\d{1,3})*)(?:!([a-z_.]{1,32}))?(?:~(\d{1,4}))?(?:>(\d{1,3}),(\d{1,3}))?"
+)
 #: Letters of items in a status, in the order of `STACKED`.
 _LETTERS: Final = dict(zip(STACKED, "pwscidkltxyz", strict=True))
 _ITEMS: Final = {letter: item for item, letter in _LETTERS.items()}
@@ -29,18 +31,24 @@ class Mate:
     inventory: Mapping[str, int] = field(default_factory=dict)
     doing: str = ""
     left_steps: int = 9999  # to its iron pickaxe, as it estimates
+    target: Cell | None = None  # what it claims, where claims are told this way
 
 
-def write_status(position: Cell, inventory: Mapping[str, int], doing: str, left_steps: float = 9999) -> str:
+def write_status(
+    position: Cell, inventory: Mapping[str, int], doing: str, left_steps: float = 9999, target: Cell | None = None
+) -> str:
     """One word that tells where an agent is, how it feels, what it has and what it does.
 
     Example:
         >>> write_status((3, 4), {"health": 9, "wood": 2, "iron_pickaxe": 1}, "explore", 40)
         '@3,4,9:w2t1!explore~40'
+        >>> write_status((3, 4), {"health": 9}, "explore", target=(7, 8))
+        '@3,4,9:!explore>7,8'
     """
     held = "".join(f"{_LETTERS[item]}{inventory[item]}" for item in STACKED if inventory.get(item))
     told = f"@{position[0]},{position[1]},{inventory['health']}:{held}" + (f"!{doing}" if doing else "")
-    return told + (f"~{round(left_steps)}" if left_steps < 9999 else "")
+    told += f"~{round(left_steps)}" if left_steps < 9999 else ""
+    return told + (f">{target[0]},{target[1]}" if target is not None else "")
 
 
 def read_status(record: Record) -> Mate | None:
@@ -58,5 +66,7 @@ def read_status(record: Record) -> Mate | None:
             held = {_ITEMS[letter]: int(count) for letter, count in pairs if letter in _ITEMS}
             place = (int(match[1]), int(match[2]))
             left = int(match[6] or 9999)
-            return Mate(record.agent_id, int(record.stamp_s), place, int(match[3]), held, match[5] or "", left)
+            target = (int(match[7]), int(match[8])) if match[7] else None
+            step, health, doing = int(record.stamp_s), int(match[3]), match[5] or ""
+            return Mate(record.agent_id, step, place, health, held, doing, left, target)
     return None

@@ -90,7 +90,17 @@ def play_one(settings: CooperateSettings, videos: Path | None, episode: Episode)
     policy = STEPS
     if settings.bytes_per_step is not None and shares and condition != "everything":
         each = settings.bytes_per_step / (int(num) - 1)
-        policy = replace(STEPS, bytes_per_s=each, burst_bytes=max(100 * each, 2048.0))
+        # A signed frame takes some 400 bytes, a query 250: few of them, the latter for a tenth of the budget.
+        every_s = max(STEPS.every_s, 2500.0 / each)
+        policy = replace(
+            STEPS,
+            bytes_per_s=each,
+            burst_bytes=max(50 * each, 1536.0),
+            saved_bytes=0.0,
+            every_s=every_s,
+            patience_s=1.5 * every_s,
+        )
+        style = replace(style, thrifty=True, batch_steps=max(style.batch_steps, min(round(300 / each), 40)))
     crew = make_crew(env.possible_agents, style, shares, env.area, policy, settings.seed)
     film = None
     if videos is not None:

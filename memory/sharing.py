@@ -51,6 +51,7 @@ class Policy:
         max_frame_bytes: Longest frame that is sent or read.
         bytes_per_s: Budget of each peer for what is sent to it; None for no limit.
         burst_bytes: Most of the budget that can be saved up.
+        saved_bytes: What of it is saved up when a peer is first heard of; by default all.
         quota_bytes_per_s: How much each peer may send; beyond that its frames are dropped unread. A frame counts 256
             bytes more than it has.
         quota_burst_bytes: Most of the quota that can be saved up.
@@ -66,6 +67,7 @@ class Policy:
     max_frame_bytes: int = MAX_FRAME_BYTES
     bytes_per_s: float | None = None
     burst_bytes: float = 65536.0
+    saved_bytes: float | None = None
     quota_bytes_per_s: float = 8e6
     quota_burst_bytes: float = 32e6
     max_peers: int = 256
@@ -177,7 +179,7 @@ class Sharing:
             peer = self._peer(name)
             if peer is None:
                 continue
-            if peer.asked_s is None or now_s >= peer.asked_s + self.policy.every_s:
+            if peer.asked_s is None or (now_s >= peer.asked_s + self.policy.every_s and self._may_spend(peer)):
                 self._query(peer)
             self._inform(peer)
         return len(self.memory) - before
@@ -189,6 +191,8 @@ class Sharing:
             policy = self.policy
             quota = Bucket(policy.quota_bytes_per_s, policy.quota_burst_bytes)
             budget = None if policy.bytes_per_s is None else Bucket(policy.bytes_per_s, policy.burst_bytes)
+            if budget is not None and policy.saved_bytes is not None:
+                budget.spend(policy.burst_bytes - policy.saved_bytes, self._now_s)
             self._peers[name] = Peer(name, quota, budget, heard_s=self._now_s)
         return self._peers[name]
 
@@ -213,6 +217,10 @@ class Sharing:
             if budget is not None:
                 budget.spend(float(len(frame)), self._now_s)
         return envelope.message_id
+
+    def _may_spend(self, peer: Peer) -> bool:
+        """Whether anything of the budget is left."""
+        return peer.budget is None or peer.budget.left(self._now_s) > 0
 
     def _query(self, peer: Peer) -> None:
         peer.asked_s = self._now_s
@@ -461,6 +469,8 @@ class Sharing:
         return self.claims.holder(target, self._now_s) == self.name
 
     def _send_claim(self, peer: str, claim: Claim) -> None:
+        if not self._may_spend(self._peers[peer]):
+            return
         left_s = claim.until_s - self._now_s
         self._send(peer, "claim", {"target": claim.target, "cost": claim.cost, "lease_s": left_s})
 

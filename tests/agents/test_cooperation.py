@@ -206,6 +206,39 @@ def test_a_budget_is_kept():
     assert spent[30.0] < spent[None]
 
 
+def test_what_somebody_lacks_who_is_nearer_is_handed_over():
+    env = world(2, 40)
+    crew = make_crew(env.possible_agents, Style(), shares=True)
+    env.reset(seed=EASY)
+    giver, taker = env.players
+    giver.inventory.update(iron=1)
+    taker.inventory.update(wood=1, coal=1, stone=5, wood_pickaxe=1, stone_pickaxe=1)
+    gifts = []
+    seen = env.step({})[0]
+    for step in range(20):
+        actions = crew.act(step, seen)
+        if step < 3:  # until each has heard of the other, they stand side by side
+            actions = {}
+        seen, _, _, _, infos = env.step(actions)
+        gifts += [info["gave"] for info in infos.values() if info["gave"] is not None]
+    assert gifts == [("iron", "player_1")]
+    assert giver.inventory["iron"] == 0 and taker.achievements["collect_iron"] == 0
+    told = {kind for kind, _ in crew.agents["player_0"].sharing.traffic.messages.items()}
+    assert ("sent", "propose") in told and ("received", "accept") in told
+
+
+def test_claims_are_told_within_records_where_bytes_are_dear():
+    sent = {}
+    for is_thrifty in (False, True):
+        env = world(2, 30)
+        crew = make_crew(env.possible_agents, Style(thrifty=is_thrifty), shares=True)
+        episode = play(env, crew, EASY)
+        sent[is_thrifty] = episode.bytes_by_kind.get("claim", 0)
+        told = [read_status(record) for record in crew.agents["player_0"].memory.records(agents=["player_1"])]
+        assert any(mate is not None and mate.target is not None for mate in told) is is_thrifty
+    assert sent[True] == 0 < sent[False]
+
+
 def test_an_observation_that_is_none_is_refused():
     agent = Cooperator("ann", Memory())
     with pytest.raises(ValueError, match="an observation of Crafter has"):
