@@ -228,6 +228,10 @@ class Cooperator:
             goal = self._hand_over(now)
             if goal is not None:
                 return goal
+        return self._plan(now)
+
+    def _plan(self, now: Situation) -> Goal:
+        """What to do next towards the diamond."""
         tree = self.style.tree
         if not self.style.roles or not self.mates or self._makes(now):
             return tree.next_goal(now, self._taken(now))
