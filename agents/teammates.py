@@ -40,7 +40,7 @@ def write_status(
     """One word that tells where an agent is, how it feels, what it has and what it does.
 
     Example:
-        >>> write_status((3, 4), {"health": 9, "wood": 2, "iron_pickaxe": 1}, "explore", 40)
+        >>> write_status((3, 4), {"health": 9, "wood": 2, "iron_pickaxe": 1}, "explore", 40.0)
         '@3,4,9:w2t1!explore~40'
         >>> write_status((3, 4), {"health": 9}, "explore", target=(7, 8))
         '@3,4,9:!explore>7,8'

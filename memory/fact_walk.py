@@ -32,7 +32,7 @@ class FactWalk:
         >>> walk = FactWalk([Fact("key", "in", "drawer", 1.0, None, 1.0, None, (RecordId("ann", 1),)),
         ...                  Fact("drawer", "in", "study", 2.0, None, 2.0, None, (RecordId("ann", 2),))])
         >>> [str(node) for node, _ in walk.shares({"key": 1.0})]
-        ['drawer', 'study', 'ann/1', 'ann/2']
+        ['drawer', 'ann/1', 'study', 'ann/2']
 
     Source: HippoRAG 2 (Gutierrez et al. 2025): damping 0.5, undirected, weighted.
     """

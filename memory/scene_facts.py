@@ -9,17 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64
 
 from placecell.memory.fact import EVIDENCE, Fact
 from placecell.memory.object_states import ObjectChange, SceneObject
-from placecell.memory.places import Floor
 from placecell.memory.records import RecordId
 from placecell.memory.relations import CONTAINERS, NEAR_M, NEXT_M, relations_of
-from placecell.memory.rooms import Room
+
+if TYPE_CHECKING:
+    from placecell.memory.places import Floor
+    from placecell.memory.rooms import Room
 
 __all__ = ["Plan", "RoomMap", "Scene", "SceneFacts", "shown_best"]
 
