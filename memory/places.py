@@ -6,7 +6,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
@@ -79,6 +79,10 @@ class Places:
         self._plans: tuple[int, list[FloorPlan]] = (-1, [])
         self._book = RoomBook()
         self._stairs: list[tuple[Storey, Storey, np.ndarray, np.ndarray]] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a file needs; ways are worked out again."""
+        return {**self.__dict__, "_finders": OrderedDict()}
 
     # --- folding ---------------------------------------------------------------------------------------------------
 

@@ -73,6 +73,15 @@ def test_maps_that_were_put_away_are_those_of_the_log_and_go_on_as_if_never_clos
         assert answers(memory) == refolded(folder)
 
 
+def test_a_map_on_which_ways_were_planned_is_put_away_too(tmp_path: Path) -> None:
+    with Memory.open(tmp_path / "m", HashEncoder()) as memory:
+        memory.observe_many(views(NUM))
+        area = memory.places.pathfinder(0.1, optimistic=True).navigable_area
+    assert told(tmp_path / "m" / "scene" / "places") is not None
+    with Memory.open(tmp_path / "m", HashEncoder(), mode="r") as memory:
+        assert memory.places.pathfinder(0.1, optimistic=True).navigable_area == area > 0
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "other code", "of more records", "empty", "no header"])
 def test_what_is_damaged_or_of_another_time_is_folded_from_the_log(folder: Path, damage: str) -> None:
     expected = refolded(folder)
