@@ -15,12 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from placecell.agents.embodied import pursue
 from placecell.agents.planner import STOP, Decision, Experience, Planner, Sensed
 from placecell.benchmarks import bootstrap
 from placecell.benchmarks.coverage import FloorMeter, Traveller
+from placecell.benchmarks.coverage_figures import coverage_figures, step_ratio
 from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
 from placecell.benchmarks.players import TimedEnv, film_of, floor_way, new_experience, open_explorer
 from placecell.envs.house import HouseEnv
@@ -178,7 +177,7 @@ def aggregate(rows: Sequence[Mapping[str, Any]], settings: ExploreSettings) -> d
     if "ours" in of:
         for other in planners:
             if other != "ours":
-                result["ratios"][other] = _ratio(of["ours"], of[other])
+                result["ratios"][other] = step_ratio(of["ours"], of[other])
     result["marks"] = {}
     if "nearest" in result["ratios"]:
         result["marks"][f"steps <= {MARK} x nearest frontier"] = result["ratios"]["nearest"]["value"] <= MARK
@@ -187,32 +186,13 @@ def aggregate(rows: Sequence[Mapping[str, Any]], settings: ExploreSettings) -> d
 
 def _figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     houses, results = [row["house"] for row in rows], [row["result"] for row in rows]
-    length = 1 + max(len(result["curve"]) for result in results)
-    # Who has finished keeps the share that it has.
-    curves = np.array([result["curve"] + [result["share"]] * (length - len(result["curve"])) for result in results])
     steps = sum(result["num_steps"] for result in results)
-    figures = {
-        "steps": bootstrap.mean(houses, [result["steps"] for result in results], digits=1),
-        "reached": sum(result["reached"] for result in results),
-        "num_episodes": len(results),
-        "share": bootstrap.mean(houses, [result["share"] for result in results]),
-        "ms_per_step": round(1e3 * sum(result["agent_s"] for result in results) / max(steps, 1), 2),
-        "curve": {"every": _CURVE_STEPS, "share": np.round(curves.mean(axis=0), 4).tolist()},
-    }
+    figures = coverage_figures(rows, _CURVE_STEPS)
+    figures["ms_per_step"] = round(1e3 * sum(result["agent_s"] for result in results) / max(steps, 1), 2)
     travel = [result["travel_steps"] for result in results if "travel_steps" in result]
     if travel:
         figures["travel_steps"] = bootstrap.mean(houses, travel, digits=1)
     return figures
-
-
-def _ratio(ours: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    by_key = {(row["house"], row["number"]): row["result"]["steps"] for row in others}
-    pairs = [(row, by_key[row["house"], row["number"]]) for row in ours if (row["house"], row["number"]) in by_key]
-    own = np.array([row["result"]["steps"] for row, _ in pairs], float)
-    other = np.array([steps for _, steps in pairs], float)
-    return bootstrap.interval(
-        [row["house"] for row, _ in pairs], lambda rows: float(own[rows].sum() / max(other[rows].sum(), 1.0))
-    )
 
 
 def summary(result: Mapping[str, Any]) -> str:

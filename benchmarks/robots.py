@@ -20,6 +20,7 @@ from placecell.agents.house_team import RobotMaker
 from placecell.agents.team import Team
 from placecell.benchmarks import bootstrap
 from placecell.benchmarks.coverage import FloorMeter
+from placecell.benchmarks.coverage_figures import coverage_figures, step_ratio
 from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
 from placecell.benchmarks.players import BlindEncoder
 from placecell.envs.house_team import HouseTeam
@@ -181,7 +182,7 @@ def aggregate(rows: Sequence[Mapping[str, Any]], settings: RobotsSettings) -> di
         "houses": sorted({row["house"] for row in rows}),
         "num_episodes": len(of[sizes[0]]),
         "teams": {size: _figures(of[size], int(size)) for size in sizes},
-        "ratios": {size: _ratio(of[size], of["1"]) for size in sizes if size != "1" and "1" in of},
+        "ratios": {size: step_ratio(of[size], of["1"]) for size in sizes if size != "1" and "1" in of},
         "privileged": {} if settings.knows_frames else {"alignment": ["the detector"]},
         "marks": {},
     }
@@ -191,37 +192,20 @@ def aggregate(rows: Sequence[Mapping[str, Any]], settings: RobotsSettings) -> di
 
 
 def _figures(rows: Sequence[Mapping[str, Any]], num: int) -> dict[str, Any]:
-    houses, results = [row["house"] for row in rows], [row["result"] for row in rows]
-    length = 1 + max(len(result["curve"]) for result in results)
-    curves = np.array([result["curve"] + [result["share"]] * (length - len(result["curve"])) for result in results])
+    results = [row["result"] for row in rows]
     robot_steps = max(num * sum(result["rounds"] for result in results), 1)
     sent: Counter[str] = Counter()
     collisions: Counter[str] = Counter()
     for result in results:
         sent.update(result["bytes"])
         collisions.update(result["collisions"])
-    return {
-        "steps": bootstrap.mean(houses, [result["steps"] for result in results], digits=1),
-        "reached": sum(result["reached"] for result in results),
-        "num_episodes": len(results),
-        "share": bootstrap.mean(houses, [result["share"] for result in results]),
-        "curve": {"every": _CURVE_ROUNDS, "share": np.round(curves.mean(axis=0), 4).tolist()},
+    return coverage_figures(rows, _CURVE_ROUNDS) | {
         "bytes_per_robot_step": {kind: round(count / robot_steps, 1) for kind, count in sorted(sent.items())},
         "collisions_per_100_steps": {kind: round(100 * n / robot_steps, 2) for kind, n in sorted(collisions.items())},
         "quarantined": sum(result["quarantined"] for result in results),
         "aligned_pairs": sum(result["aligned"] for result in results) / max(num * (num - 1) * len(results), 1),
         "ms_per_turn": round(float(np.mean([result["ms_per_turn"] for result in results])), 1),
     }
-
-
-def _ratio(team: Sequence[Mapping[str, Any]], one: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    by_key = {(row["house"], row["number"]): row["result"]["steps"] for row in one}
-    pairs = [(row, by_key[row["house"], row["number"]]) for row in team if (row["house"], row["number"]) in by_key]
-    ours = np.array([row["result"]["steps"] for row, _ in pairs], float)
-    ones = np.array([steps for _, steps in pairs], float)
-    return bootstrap.interval(
-        [row["house"] for row, _ in pairs], lambda rows: float(ours[rows].sum() / max(ones[rows].sum(), 1.0))
-    )
 
 
 def summary(result: Mapping[str, Any]) -> str:
