@@ -162,14 +162,20 @@ class Traveller:
                         return
 
     def _look(self, around: Bool[np.ndarray, "n"]) -> Iterator[Action]:
-        """Turn towards what is unseen, nearest by angle first."""
+        """Turn towards the nearest unseen floor by angle, and on the same way round until nothing is unseen.
+
+        What a picture does not show although it faces it is shown at another angle: turning back to it would not end.
+        """
+        turn: Action | None = None
         for _ in range(round(2 * math.pi / self._env.turn_rad)):
             hidden = self._meter.points[around & ~self._meter.seen]
             if len(hidden) <= _NOTHING * len(around):
                 return
-            dx, dz = hidden[:, 0] - self._env.position_m[0], hidden[:, 2] - self._env.position_m[2]
-            off = (np.arctan2(-dx, -dz) - self._env.yaw_rad + math.pi) % (2 * math.pi) - math.pi
-            yield Action.TURN_LEFT if float(off[np.abs(off).argmin()]) > 0 else Action.TURN_RIGHT
+            if turn is None:
+                dx, dz = hidden[:, 0] - self._env.position_m[0], hidden[:, 2] - self._env.position_m[2]
+                off = (np.arctan2(-dx, -dz) - self._env.yaw_rad + math.pi) % (2 * math.pi) - math.pi
+                turn = Action.TURN_LEFT if float(off[np.abs(off).argmin()]) > 0 else Action.TURN_RIGHT
+            yield turn
 
 
 def shortest_order(distances: Float64[np.ndarray, "n n"]) -> list[int]:
