@@ -364,9 +364,11 @@ class Cooperator:
     def _dig_in(self, now: Situation) -> str:
         """Go on with the shelter that was begun, while it still can be one."""
         kept = self._shelter
-        if kept is None or now.position not in kept.cells:
+        action = kept.action(now) if kept is not None and now.position in kept.cells else "noop"
+        if action == "noop":  # none was begun, it was left, or the way in took a wall that it needed
             self._shelter = find_shelter(now)[1]
-        return "noop" if self._shelter is None else self._shelter.action(now)
+            action = "noop" if self._shelter is None else self._shelter.action(now)
+        return action
 
     def _explore(self, now: Situation, item: str) -> str:
         worth = worth_seeing(self.known, item) * self._share_of_the_world(now)

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placecell.agents.crafting import DIRECTIONS, ITEMS, MATERIALS, Sight
+from placecell.agents.cooperation import Cooperator
+from placecell.agents.crafting import ACTIONS, DIRECTIONS, ITEMS, MATERIALS, Sight
 from placecell.agents.known_map import KnownMap
 from placecell.agents.shelter import find_shelter, is_closed
 from placecell.agents.situation import Situation
+from placecell.memory.memory import Memory
 
 MOVES = {move: step for step, move in DIRECTIONS.items()}
 GRASS, STONE, PATH = (MATERIALS.index(name) for name in ("grass", "stone", "path"))
@@ -31,6 +33,18 @@ class Ground:
             0, nobody, nobody, self.position, self.position, self.facing, self.inventory, 0.1, False, creatures or {}
         )
         return Situation(sight, known, (9, 7), has_monsters=True)
+
+    def seen(self, creatures: np.ndarray) -> dict[str, np.ndarray]:
+        """What a player observes here at night who sees the whole map."""
+        return {
+            "materials": self.materials,
+            "creatures": creatures,
+            "inventory": np.array([self.inventory[item] for item in ITEMS], np.int32),
+            "position": np.array(self.position, np.int32),
+            "facing": np.array(self.facing, np.int32),
+            "daylight": np.array([0.1], np.float32),
+            "sleeping": np.zeros(1, np.int8),
+        }
 
     def do(self, action: str) -> None:
         ahead = (self.position[0] + self.facing[0], self.position[1] + self.facing[1])
@@ -92,3 +106,29 @@ def test_a_room_with_a_monster_in_it_is_open():
     assert is_closed(Ground(materials, (4, 4), 0).situation())  # a bay of one cell holds no archer
     materials[6:, 3:6] = MATERIALS.index("water")
     assert not is_closed(Ground(materials, (4, 4), 0).situation())
+
+
+@pytest.mark.parametrize("gap", DIRECTIONS)
+def test_a_room_whose_wall_was_dug_through_is_closed_again_or_left_for_another(gap):
+    ground = Ground(np.full((21, 21), STONE, np.uint8), (10, 10), 9)
+    ground.materials[10, 6:15] = PATH  # a corridor
+    ground.inventory |= {"energy": 1, "food": 9, "drink": 9, "sapling": 1}
+    agent = Cooperator("ann", Memory(), area=ground.materials.shape)
+    creatures = np.zeros(ground.materials.shape, np.uint8)
+    creatures[0, 0] = 2  # a zombie that is gone in the next step
+    is_closed_once = False
+    for step in range(80):
+        agent.observe(step, ground.seen(creatures))
+        creatures = np.zeros_like(creatures)
+        action = ACTIONS[agent.act()]
+        if action == "sleep" and is_closed_once:
+            return
+        if action != "sleep":
+            ground.do(action)
+            continue
+        is_closed_once = True
+        for far in range(1, 10):
+            x, y = ground.position[0] + far * gap[0], ground.position[1] + far * gap[1]
+            if 0 <= x < 21 and 0 <= y < 21:
+                ground.materials[x, y] = PATH
+    pytest.fail("the room was not closed again")
