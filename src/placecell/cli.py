@@ -10,16 +10,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from placecell.experiment_verbs import bench, cooperate, eqa, explore, navigate
 from placecell.options import build_parser
+from placecell.terminal import print_json, say, usage_error
 
 if TYPE_CHECKING:
-    from placecell.agents.chat_client import ChatClient
     from placecell.agents.reader import Answer
     from placecell.memory.memory import Memory
 
@@ -56,13 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        _say(_STOPPED.get(arguments.verb, "stopped"))
+        say(_STOPPED.get(arguments.verb, "stopped"))
         return 130
     except BrokenPipeError:  # the reader of a pipe went away: no error of ours
         _drop_output()
         return 0
     except (PlacecellError, ValueError, OSError) as error:
-        _say(f"error: {' '.join(str(error).split())}")
+        say(f"error: {' '.join(str(error).split())}")
         if isinstance(error, OSError):
             _drop_output()
         return 1
@@ -104,9 +104,9 @@ def _drop_output() -> None:
 def _demo(arguments: argparse.Namespace) -> int:
     from placecell.demo import run_demo
 
-    result = run_demo(arguments.output, seed=arguments.seed, say=_say)
+    result = run_demo(arguments.output, seed=arguments.seed, say=say)
     if arguments.json:
-        _print_json(result.to_dict())
+        print_json(result.to_dict())
     else:
         print(result.summary())
     return 0  # what was answered wrong is shown, and is no failure of the command
@@ -121,7 +121,7 @@ def _ingest(arguments: argparse.Namespace) -> int:
     from placecell.progress import IngestBar
 
     if arguments.end_s is not None and arguments.end_s <= arguments.start_s:
-        _usage("ingest", f"--to must lie after --from, got {arguments.start_s:g} s and {arguments.end_s:g} s")
+        usage_error("ingest", f"--to must lie after --from, got {arguments.start_s:g} s and {arguments.end_s:g} s")
     settings = IngestSettings(
         every_s=arguments.every,
         start_s=arguments.start_s,
@@ -142,16 +142,16 @@ def _ingest(arguments: argparse.Namespace) -> int:
                     if len(files) == 1:
                         raise
                     failures.append({"source": str(path), "error": str(error)})  # one bad file must not stop a folder
-                    _say(f"error: {error}")
+                    say(f"error: {error}")
                     continue
             reports.append(report)
             for note in report.notes:
-                _say(note)
-            _say(report.summary(arguments.memory))
+                say(note)
+            say(report.summary(arguments.memory))
         if any(report.state != "unchanged" for report in reports) and memory.encoder.notice:
-            _say(memory.encoder.notice)
+            say(memory.encoder.notice)
     if arguments.json:
-        _print_json(
+        print_json(
             {"memory": str(arguments.memory), "videos": [asdict(report) for report in reports], "failed": failures}
         )
     return 1 if failures else 0
@@ -161,7 +161,7 @@ def _ask(arguments: argparse.Namespace) -> int:
     from placecell.output import evidence_lines, save_evidence
 
     if arguments.choices is not None and len(arguments.choices) < 2:
-        _usage("ask", "--choices must be at least two texts")
+        usage_error("ask", "--choices must be at least two texts")
     filters = _filters("ask", arguments)
     with _open(arguments) as memory:
         answer = _answer(memory, arguments, filters)
@@ -171,13 +171,13 @@ def _ask(arguments: argparse.Namespace) -> int:
             record = answer.to_dict() | {"notes": notes}
             for row, extra in zip(record["evidence"], extras, strict=True):
                 row.update(extra)
-            _print_json(record)
+            print_json(record)
         else:
             print(answer.text)
             for line in evidence_lines(answer.evidence, extras):
                 print(line)
     for note in notes:
-        _say(note)
+        say(note)
     return 0
 
 
@@ -198,7 +198,7 @@ def _search(arguments: argparse.Namespace) -> int:
     from placecell.output import evidence_lines, read_image, save_evidence
 
     if (arguments.text is None) == (arguments.image is None):
-        _usage("search", "expected either a text or --image FILE")
+        usage_error("search", "expected either a text or --image FILE")
     filters = _filters("search", arguments)
     with _open(arguments) as memory:
         query = arguments.text if arguments.image is None else read_image(arguments.image)
@@ -209,14 +209,14 @@ def _search(arguments: argparse.Namespace) -> int:
         if arguments.json:
             rows = [evidence_row(hit) | extra for hit, extra in zip(hits, extras, strict=True)]
             asked = arguments.text or str(arguments.image)
-            _print_json({"query": asked, "is_match": is_match, "evidence": rows, "notes": notes})
+            print_json({"query": asked, "is_match": is_match, "evidence": rows, "notes": notes})
         else:
             if not is_match:
                 print("no match" + (f" (best probability {hits[0].probability:.2f})" if hits else ""))
             for line in evidence_lines(hits, extras):
                 print(line)
     for note in notes:
-        _say(note)
+        say(note)
     return 0
 
 
@@ -226,7 +226,7 @@ def _info(arguments: argparse.Namespace) -> int:
     with _open(arguments) as memory:
         summary = memory_summary(memory)
     if arguments.json:
-        _print_json(summary)
+        print_json(summary)
     else:
         for line in summary_lines(summary):
             print(line)
@@ -243,7 +243,7 @@ def _export(arguments: argparse.Namespace) -> int:
                 print(line)
         else:
             num = write_lines(arguments.output, lines)
-            _say(f"written: {arguments.output} ({num} lines)")
+            say(f"written: {arguments.output} ({num} lines)")
     return 0
 
 
@@ -252,7 +252,7 @@ def _encoder_list(arguments: argparse.Namespace) -> int:
 
     rows = list_encoders()
     if arguments.json:
-        _print_json({"encoders": rows})
+        print_json({"encoders": rows})
     else:
         for row in rows:
             print("  ".join(str(value) for value in row.values()))
@@ -270,186 +270,9 @@ def _encoder_export(arguments: argparse.Namespace) -> int:
         int8=arguments.int8,
     )
     if arguments.json:
-        _print_json(report.to_dict())
+        print_json(report.to_dict())
     else:
         print(report)
-    return 0
-
-
-def _explore(arguments: argparse.Namespace) -> int:
-    if arguments.robots is not None:
-        return _robots(arguments)
-    if arguments.ray is not None:
-        _usage("explore", "--ray goes with --robots")
-    from placecell.benchmarks import explore
-
-    settings = explore.ExploreSettings(seed=arguments.seed, max_steps=arguments.max_steps)
-    result = explore.explore(arguments.output, settings, _houses(arguments), **_how(arguments))
-    return _finish_experiment(arguments, result, explore.summary(result))
-
-
-def _robots(arguments: argparse.Namespace) -> int:
-    from placecell.benchmarks import robots
-
-    if arguments.video:
-        _usage("explore", "--video films one robot: leave out --robots")
-    settings = robots.RobotsSettings(
-        seed=arguments.seed,
-        max_steps=arguments.max_steps,
-        starts=arguments.starts,
-        is_sharing=not arguments.silent,
-        knows_frames=not arguments.lost,
-    )
-    how = {name: value for name, value in _how(arguments).items() if name not in ("planners", "videos")}
-    houses = _houses(arguments)
-    result = robots.robots(arguments.output, settings, houses, arguments.robots, cluster=arguments.ray, **how)
-    return _finish_experiment(arguments, result, robots.summary(result))
-
-
-def _navigate(arguments: argparse.Namespace) -> int:
-    from placecell.benchmarks import navigate
-
-    settings = navigate.NavigateSettings(
-        seed=arguments.seed,
-        detector=arguments.detector,
-        num_goals=arguments.goals,
-        num_absent=arguments.absent,
-        max_steps=arguments.max_steps,
-    )
-    if arguments.lifetime is not None:
-        from placecell.benchmarks import lifetime
-
-        house = arguments.first_house
-        result = lifetime.run(settings, house, arguments.lifetime, arguments.max_bytes, say=_say)
-        return _finish_experiment(arguments, result, lifetime.summary(result))
-    result = navigate.navigate(arguments.output, settings, _houses(arguments), **_how(arguments))
-    return _finish_experiment(arguments, result, navigate.summary(result))
-
-
-def _eqa(arguments: argparse.Namespace) -> int:
-    from placecell.benchmarks import openeqa_judge
-
-    if (arguments.open_eqa is None) != (arguments.predictions is None):
-        _usage("eqa", "--open-eqa FILE (the questions) and --predictions FILE (the answers) go together")
-    if arguments.partial and arguments.open_eqa is None:
-        _usage("eqa", "--partial goes with --open-eqa and --predictions")
-    judge = _judge(arguments)
-    if arguments.open_eqa is not None:
-        scored = openeqa_judge.score_file(
-            arguments.open_eqa, arguments.predictions, judge, is_partial=arguments.partial, say=_say
-        )
-        if arguments.json:
-            _print_json(scored)
-        else:
-            print(openeqa_judge.summary(scored))
-        judged = scored["judged"]
-        return int(judged is not None and (judged["score"] is None or judged["num_not_asked"] > 0))
-    from placecell.benchmarks import eqa
-
-    settings = eqa.EqaSettings(
-        seed=arguments.seed,
-        detector=arguments.detector,
-        num_per_category=arguments.questions,
-        max_steps=arguments.max_steps,
-    )
-    result = eqa.eqa(
-        arguments.output,
-        settings,
-        _houses(arguments),
-        arguments.episodes,
-        resume=arguments.resume,
-        workers=arguments.workers,
-        judge=judge,
-        say=_say,
-    )
-    return _finish_experiment(arguments, result, eqa.summary(result))
-
-
-def _judge(arguments: argparse.Namespace) -> ChatClient | None:
-    """The model that marks answers, if one is configured."""
-    if arguments.judge is None:
-        if arguments.judge_model is not None:
-            _usage("eqa", "--judge-model needs --judge URL")
-        return None
-    if arguments.judge_model is None:
-        _usage("eqa", "--judge needs --judge-model NAME, the model to ask that server for")
-    from placecell.agents.chat_client import ChatClient
-
-    key = os.environ.get("PLACECELL_CHAT_KEY")
-    return ChatClient(arguments.judge, arguments.judge_model, api_key=key, timeout_s=60.0)
-
-
-def _cooperate(arguments: argparse.Namespace) -> int:
-    from placecell.benchmarks import cooperate
-
-    settings = cooperate.CooperateSettings(
-        rules=arguments.rules,
-        max_steps=arguments.max_steps,
-        bytes_per_step=arguments.bytes_per_step,
-        batch_steps=arguments.batch_steps,
-        seed=arguments.seed,
-    )
-    result = cooperate.cooperate(
-        arguments.output,
-        settings,
-        range(arguments.first_world, arguments.first_world + arguments.worlds),
-        tuple(dict.fromkeys(arguments.conditions)),
-        tuple(dict.fromkeys(arguments.agents)),
-        tuple(dict.fromkeys(arguments.views)),
-        resume=arguments.resume,
-        workers=arguments.workers,
-        videos=arguments.output / "videos" if arguments.video else None,
-        say=_say,
-    )
-    return _finish_experiment(arguments, result, cooperate.summary(result))
-
-
-def _houses(arguments: argparse.Namespace) -> range:
-    return range(arguments.first_house, arguments.first_house + arguments.houses)
-
-
-def _how(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "planners": tuple(dict.fromkeys(arguments.planners)),
-        "num_each": arguments.episodes,
-        "resume": arguments.resume,
-        "workers": arguments.workers,
-        "videos": arguments.output / "videos" if arguments.video else None,
-        "say": _say,
-    }
-
-
-def _finish_experiment(arguments: argparse.Namespace, result: dict[str, Any], words: str) -> int:
-    """Write the figures and the page, print the figures."""
-    from placecell.benchmarks.experiment_report import write_report
-
-    page = write_report(arguments.output, result)
-    if arguments.json:
-        _print_json(result)
-    else:
-        print(words)
-    _say(f"written: {page}")
-    return 0
-
-
-def _bench(arguments: argparse.Namespace) -> int:
-    import importlib
-
-    module = importlib.import_module(f"placecell.benchmarks.{arguments.name}")
-    options = {"seed": arguments.seed}
-    if arguments.rows is not None:
-        options["num_rows"] = arguments.rows
-    if arguments.peers is not None:
-        options["peers"] = arguments.peers
-    result = module.run(say=_say, **options)
-    if arguments.output is not None:
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        written = {"options": {"name": arguments.name, **options}, "result": result}
-        (arguments.output / f"{arguments.name}.json").write_text(json.dumps(written, indent=1) + "\n")
-    if arguments.json:
-        _print_json(result)
-    else:
-        print(module.summary(result))
     return 0
 
 
@@ -462,11 +285,11 @@ _VERBS = {
     "export": _export,
     "encoder list": _encoder_list,
     "encoder export": _encoder_export,
-    "explore": _explore,
-    "navigate": _navigate,
-    "eqa": _eqa,
-    "cooperate": _cooperate,
-    "bench": _bench,
+    "explore": explore,
+    "navigate": navigate,
+    "eqa": eqa,
+    "cooperate": cooperate,
+    "bench": bench,
 }
 
 
@@ -497,7 +320,7 @@ def _filters(verb: str, arguments: argparse.Namespace) -> dict[str, Any]:
     if start_s is not None or end_s is not None:
         filters["between"] = (start_s or 0.0, float("inf") if end_s is None else end_s)
         if filters["between"][0] > filters["between"][1]:
-            _usage(verb, f"--to must lie after --from, got {start_s:g} s and {end_s:g} s")
+            usage_error(verb, f"--to must lie after --from, got {start_s:g} s and {end_s:g} s")
     if arguments.agent:
         filters["agents"] = arguments.agent
     if arguments.label:
@@ -505,19 +328,6 @@ def _filters(verb: str, arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.near:
         filters["near"] = arguments.near
     return filters
-
-
-def _usage(verb: str, message: str) -> None:
-    print(f"placecell {verb}: error: {message} (see placecell {verb} --help)", file=sys.stderr, flush=True)
-    raise SystemExit(2)
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False))
-
-
-def _say(message: str) -> None:
-    print(f"placecell: {message}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
