@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from placecell.agents.planner import LEFT, Experience, Sensed
 from placecell.agents.walking import Walker, turn_towards
-from placecell.pathfinder import PathFinder
+from placecell.pathfinder import CELL_M, PathFinder
 
 if TYPE_CHECKING:
     from placecell.memory.places import Frontier, Places
 
-__all__ = ["AGENT_RADIUS_M", "SQUEEZE", "Reach", "Roamer", "known_ways"]
+__all__ = ["AGENT_RADIUS_M", "SQUEEZE", "Floor", "Reach", "Roamer", "known_ways"]
 
 AGENT_RADIUS_M: Final = 0.18
 #: Parts of radius and caution to try when nothing else is left: maps err by a cell, and bumps are thought wider.
@@ -45,6 +45,31 @@ class Reach:
     frontier: Frontier
     metres: float
     steps: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Floor:
+    """The cells of the floor that an agent can reach.
+
+    Args:
+        rows: Their rows in the map of ways.
+        columns: Their columns.
+        x: East of their middles, metres.
+        z: South of their middles, metres.
+        way_m: Way to each, metres.
+        height_m: Height of the floor.
+    """
+
+    rows: Int64[np.ndarray, "n"]
+    columns: Int64[np.ndarray, "n"]
+    x: Float64[np.ndarray, "n"]
+    z: Float64[np.ndarray, "n"]
+    way_m: Float64[np.ndarray, "n"]
+    height_m: float
+
+    def point(self, number: int) -> Float64[np.ndarray, "3"]:
+        """Middle of a cell, world frame."""
+        return np.array([self.x[number], self.height_m, self.z[number]])
 
 
 class Roamer:
@@ -95,6 +120,13 @@ class Roamer:
             assert self._sensed is not None
             self._field = self._weighted().distance_field(self._sensed.position_m)
         return self._field
+
+    def floor(self) -> Floor:
+        """The floor that the agent can reach."""
+        rows, columns = np.nonzero(np.isfinite(self.field))
+        x0, z0 = self.finder.origin_m
+        x, z = (columns + 0.5) * CELL_M + x0, (rows + 0.5) * CELL_M + z0
+        return Floor(rows, columns, x, z, self.field[rows, columns], self.finder.height_m)
 
     def metres_to(self, point: Sequence[float] | np.ndarray) -> float:
         """Way to a point (to the nearest cell within 0.5 m where the agent can stand); infinite if there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -104,6 +105,30 @@ class ValueMap:
             max(row - reach, 0) : max(row + reach + 1, 0), max(column - reach, 0) : max(column + reach + 1, 0)
         ]
         return float(part.max()) if part.size else 0.0
+
+    def peak(
+        self, least: float, but: Iterable[tuple[float, float]] = (), radius_m: float = 1.25
+    ) -> tuple[float, float] | None:
+        """Where the highest value is that is at least so high.
+
+        Args:
+            least: So high.
+            but: Points (x, z) that are known already.
+            radius_m: What lies nearer to one of them is passed over.
+
+        Returns:
+            (x, z), metres; None where no value is left.
+        """
+        rows, columns = np.nonzero((self.value >= least) & (self.confidence > 0))
+        x0, z0 = self.origin_m
+        x, z = x0 + (columns + 0.5) * CELL_M, z0 + (rows + 0.5) * CELL_M
+        keep = np.ones(len(x), bool)
+        for old_x, old_z in but:
+            keep &= np.hypot(x - old_x, z - old_z) > radius_m
+        if not keep.any():
+            return None
+        at = int(np.where(keep, self.value[rows, columns], -1.0).argmax())
+        return float(x[at]), float(z[at])
 
     def _cover(self, row: int, column: int) -> None:
         """Grow, in chunks, until a view from a cell fits."""

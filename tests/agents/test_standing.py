@@ -1,0 +1,155 @@
+"""Where an agent stands, squeezes and hunts, in rooms made by hand: boxes on a bare floor, seen by ray casting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from placecell.agents.embodied import pursue
+from placecell.agents.goals import Goal
+from placecell.agents.navigator import Navigator, NavigatorConfig
+from placecell.agents.planner import FORWARD, LEFT, LOOK_DOWN, LOOK_UP, RIGHT, Experience, Sensed
+from placecell.agents.roaming import SQUEEZE, Roamer
+from placecell.agents.standing import Stand, floor_gap_m
+from placecell.geometry import Camera, pose_from
+from placecell.memory.memory import Memory
+from placecell.memory.object_states import SceneObject
+
+Box = tuple[tuple[float, float, float], tuple[float, float, float]]
+ROOM: Box = ((0.0, 0.0, 0.0), (5.0, 2.5, 4.0))
+RED, GREY = (200, 0, 0), (90, 90, 90)
+
+
+class RedEncoder:
+    """A picture is as much a violin as it is red."""
+
+    name, dim, image_size, notice = "red", 2, 8, ""
+    calibration: tuple[float, float] | None = (20.0, -10.0)
+    prompts = {"object": "{}", "colour": "{}", "room": "{}"}
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        return ()
+
+    def encode_images(self, images: Any) -> np.ndarray:
+        reds = np.array([(image[..., 0] > image[..., 1] + 50).mean() for image in images])
+        return np.stack([reds, np.sqrt(1 - reds**2)], axis=1).astype(np.float32)
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        return np.array([[1.0, 0.0] if "violin" in text else [0.0, 1.0] for text in texts], np.float32)
+
+
+class BoxEnv:
+    """A room with boxes in it; the agent is a point that walks through nothing."""
+
+    def __init__(self, x: float, z: float, boxes: Sequence[Box] = (), red: Box | None = None) -> None:
+        self.boxes, self.red, self.camera = boxes, red, Camera(64, 64)
+        self.x, self.z, self.yaw, self.pitch = x, z, 0.0, 0.0
+
+    def observe(self) -> dict[str, np.ndarray]:
+        pose = pose_from(np.array([self.x, 1.0, self.z]), self.yaw, self.pitch)
+        rays = self.camera.directions().astype(np.float64) @ pose[:3, :3].T
+        eye = pose[:3, 3]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            depth = np.where(rays > 0, (np.array(ROOM[1]) - eye) / rays, (np.array(ROOM[0]) - eye) / rays).min(axis=-1)
+            for low, high in self.boxes:
+                a, b = (np.array(low) - eye) / rays, (np.array(high) - eye) / rays
+                enter, leave = np.minimum(a, b).max(axis=-1), np.maximum(a, b).min(axis=-1)
+                depth = np.where((enter < leave) & (enter > 0), np.minimum(depth, enter), depth)
+        points = eye + rays * depth[..., None]
+        rgb = np.full((64, 64, 3), GREY, np.uint8)
+        if self.red is not None:
+            inside = ((points >= np.array(self.red[0]) - 0.01) & (points <= np.array(self.red[1]) + 0.01)).all(axis=-1)
+            rgb[inside] = RED
+        return {"rgb": rgb, "depth": depth.astype(np.float32), "pose": pose}
+
+    def step(self, action: int) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        self.yaw += {LEFT: math.pi / 6, RIGHT: -math.pi / 6}.get(action, 0.0)
+        self.pitch += {LOOK_UP: math.pi / 6, LOOK_DOWN: -math.pi / 6}.get(action, 0.0)
+        collided = False
+        if action == FORWARD:
+            x, z = self.x - 0.25 * math.sin(self.yaw), self.z - 0.25 * math.cos(self.yaw)
+            collided = not (0.18 <= x <= ROOM[1][0] - 0.18 and 0.18 <= z <= ROOM[1][2] - 0.18) or any(
+                low[0] - 0.1 <= x <= high[0] + 0.1 and low[2] - 0.1 <= z <= high[2] + 0.1 for low, high in self.boxes
+            )
+            if not collided:
+                self.x, self.z = x, z
+        return self.observe(), 0.0, False, False, {"collided": collided}
+
+
+def looked_around(env: BoxEnv, spots: Sequence[tuple[float, float]]) -> tuple[Experience, Sensed]:
+    """Experience of whole turns at some spots, the last of which is where the agent is."""
+    experience = Experience(Memory(RedEncoder()), env.camera)
+    for env.x, env.z in spots:
+        for _ in range(12):
+            env.yaw += math.pi / 6
+            sensed = experience.observe(env.observe())
+    return experience, sensed
+
+
+def thing_at(box: Box) -> SceneObject:
+    (x0, y0, z0), (x1, y1, z1) = box
+    middle = ((x0 + x1) / 2, (y0 + y1) / 2, (z0 + z1) / 2)
+    return SceneObject(
+        "robot:1", "robot", "box", (("box", 1.0),), None, middle, *box, 5, 0.9, 0.0, 1.0, "here", 0.0, (), ()
+    )
+
+
+# A wall across the room, with a gap in it that is narrower than the agent.
+WALL = (((2.4, 0.0, 0.0), (2.6, 2.5, 1.8)), ((2.4, 0.0, 2.1), (2.6, 2.5, 4.0)))
+BESIDE, BEYOND = ((0.3, 0.0, 0.2), (0.9, 0.6, 0.8)), ((4.0, 0.0, 1.6), (4.6, 0.6, 2.4))
+SPOTS = ((4.0, 3.2), (1.2, 2.0))
+
+
+@pytest.fixture(scope="module")
+def walled() -> tuple[Experience, Sensed]:
+    return looked_around(BoxEnv(1.2, 2.0, (*WALL, BESIDE, BEYOND)), SPOTS)
+
+
+@pytest.mark.parametrize(("box", "is_squeezed"), [(BESIDE, False), (BEYOND, True)])
+def test_gaps_are_squeezed_through_only_where_that_leads_nearer(
+    walled: tuple[Experience, Sensed], box: Box, is_squeezed: bool
+) -> None:
+    experience, sensed = walled
+    roamer, thing = Roamer(experience), thing_at(box)
+    assert roamer.update(sensed)
+    spot = Stand(experience.memory, roamer, lambda point: None).at(sensed, thing)
+    assert spot is not None and floor_gap_m(spot, thing) < 0.4
+    assert math.isfinite(roamer.metres_to(spot)) and (roamer.walker.caution == SQUEEZE[1][1]) == is_squeezed
+    roamer.squeeze(0)
+    assert math.isinf(roamer.metres_to(spot)) == is_squeezed
+
+
+def test_a_place_that_was_not_got_to_is_avoided(walled: tuple[Experience, Sensed]) -> None:
+    experience, sensed = walled
+    roamer, thing = Roamer(experience), thing_at(BESIDE)
+    roamer.update(sensed)
+    stand = Stand(experience.memory, roamer, lambda point: None)
+    first = stand.at(sensed, thing)
+    assert first is not None
+    stand.avoid(first)
+    second = stand.at(sensed, thing)
+    assert second is not None and float(np.hypot(*(second - first)[[0, 2]])) >= 0.35
+    assert floor_gap_m(second, thing) < 0.6
+
+
+@pytest.mark.parametrize("hunts", [0, 2])
+def test_before_it_refuses_it_goes_near_what_looked_like_the_goal(hunts: int) -> None:
+    red: Box = ((4.9, 0.6, 0.2), (5.0, 1.8, 1.6))
+    env = BoxEnv(1.0, 2.5, red=red)
+    experience = Experience(Memory(RedEncoder()), env.camera)
+    sensed, nearest_m, hunted = experience.observe(env.observe()), math.inf, 0
+
+    def watch(now: Sensed, decision: Any, info: dict[str, Any]) -> None:
+        nonlocal nearest_m, hunted
+        if decision.reason == "to where it may have been overlooked":
+            hunted += 1
+            nearest_m = math.hypot(now.position_m[0] - 4.9, now.position_m[2] - 0.9)
+
+    planner = Navigator(NavigatorConfig(hunts=hunts))
+    found = pursue(env, planner, experience, Goal.from_text("violin"), sensed, max_steps=150, watch=watch)
+    assert found.has_stopped and found.decision.is_refusal and found.decision.covered == pytest.approx(1.0, abs=0.05)
+    assert (hunted > 0) == (hunts > 0) and (nearest_m < 1.2) == (hunts > 0)
