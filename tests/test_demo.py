@@ -14,19 +14,8 @@ from placecell.demo import DemoResult, run_demo
 from placecell.demo_map import UNKNOWN, Layer, Map, View, draw, plain_map_of
 from placecell.demo_questions import Sightings
 from placecell.memory.places import Places
-from placecell.report import (
-    Branch,
-    Card,
-    Event,
-    Evidence,
-    GoalCard,
-    Growth,
-    MovedCard,
-    Question,
-    Report,
-    Shot,
-    render,
-)
+from placecell.report import render
+from placecell.report_parts import Branch, Card, Event, Evidence, GoalCard, Growth, MovedCard, Question, Report, Shot
 
 PICTURE = np.full((24, 32, 3), 90, np.uint8)
 

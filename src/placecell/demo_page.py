@@ -16,18 +16,7 @@ from placecell.demo_questions import Inquiry
 from placecell.memory.memory import Memory
 from placecell.memory.object_states import Sighting
 from placecell.memory.places import Places
-from placecell.report import (
-    Branch,
-    Card,
-    Event,
-    Evidence,
-    GoalCard,
-    Growth,
-    MovedCard,
-    Question,
-    Report,
-    Shot,
-)  # fmt: skip
+from placecell.report_parts import Branch, Card, Event, Evidence, GoalCard, Growth, MovedCard, Question, Report, Shot
 
 __all__ = ["Asked", "Explored", "compose", "explored"]
 
