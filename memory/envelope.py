@@ -1,7 +1,8 @@
 """Envelopes: what agents send each other, checked field by field, and the frames that carry them.
 
-A frame is `[envelope, signature]` in msgpack: the envelope as bytes, and 64 bytes of Ed25519 over them or nothing. What
-an envelope says is one of the performatives; each has a payload with fields of its own.
+A frame is `[envelope, signature]` in msgpack: the envelope as bytes, and 64 bytes of Ed25519 over them or nothing; or
+`[deflated, signature, dictionary]`, which is shorter. What an envelope says is one of the performatives; each has a
+payload with fields of its own.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ import msgpack
 
 from placecell.errors import ProtocolVersionError
 from placecell.memory.delta import MAX_SEQ
+from placecell.memory.packing import deflated, inflated
 from placecell.memory.wire import MAX_FRAME_BYTES, unpacked
 
 __all__ = ["PERFORMATIVES", "PROTOCOL", "PROTOCOL_VERSION", "Envelope", "close_frame", "open_frame"]
 
 PROTOCOL = "placecell"
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_INTERVALS = 4096  # of one agent, in a query
 _SESSION = re.compile(r"[0-9A-Za-z_-]{1,32}")
-_FIELDS = ("protocol", "version", "message_id", "performative", "sender", "session", "seq", "sent_s", "payload")
+_FIELDS = ("protocol", "version", "performative", "sender", "session", "seq", "sent_s", "payload")
 
 
 def _name(value: object) -> bool:
@@ -153,13 +155,13 @@ class Envelope:
 
     @property
     def message_id(self) -> bytes:
-        """Eight bytes that follow from sender, session and seq."""
+        """Eight bytes that follow from sender, session and seq, by which an answer names it."""
         whole = f"{self.sender}\0{self.session}\0{self.seq}".encode()
         return hashlib.blake2b(whole, digest_size=8).digest()
 
     def to_bytes(self) -> bytes:
         """The envelope as msgpack."""
-        values = (PROTOCOL, PROTOCOL_VERSION, self.message_id, self.performative, self.sender, self.session, self.seq)
+        values = (PROTOCOL, PROTOCOL_VERSION, self.performative, self.sender, self.session, self.seq)
         message = dict(zip(_FIELDS, (*values, self.sent_s, dict(self.payload)), strict=True))
         packed: bytes = msgpack.packb(message, use_bin_type=True)
         return packed
@@ -185,15 +187,14 @@ class Envelope:
             )
         if set(message) != set(_FIELDS):
             raise _wrong("an envelope", f"the fields {sorted(_FIELDS)}", sorted(message))
-        envelope = cls(*(message[name] for name in ("performative", "sender", "session", "seq", "sent_s", "payload")))
-        if message["message_id"] != envelope.message_id:
-            raise _wrong("message_id", f"{envelope.message_id.hex()}, which follows from the others", "another one")
-        return envelope
+        return cls(*(message[name] for name in ("performative", "sender", "session", "seq", "sent_s", "payload")))
 
 
 def close_frame(envelope: bytes, signature: bytes | None = None) -> bytes:
-    """The bytes that a transport carries."""
-    packed: bytes = msgpack.packb([envelope, signature], use_bin_type=True)
+    """The bytes that a transport carries: the envelope deflated, where that is shorter."""
+    short = deflated(envelope)
+    parts = [envelope, signature] if short is None else [short, signature, 1]
+    packed: bytes = msgpack.packb(parts, use_bin_type=True)
     return packed
 
 
@@ -204,11 +205,15 @@ def open_frame(frame: bytes, max_bytes: int = MAX_FRAME_BYTES) -> tuple[bytes, b
         ValueError: If this is no frame, or too long.
     """
     parts = unpacked(frame, "a frame", max_bytes, max_depth=1)
-    if not isinstance(parts, list) or len(parts) != 2 or not isinstance(parts[0], bytes):
-        raise ValueError("a frame is [envelope, signature], both bytes")
-    envelope, signature = parts
+    if not isinstance(parts, list) or len(parts) not in (2, 3) or not isinstance(parts[0], bytes):
+        raise ValueError("a frame is [envelope, signature], both bytes, or [deflated, signature, dictionary]")
+    envelope, signature, *number = parts
     if signature is not None and not (isinstance(signature, bytes) and len(signature) == 64):
         raise ValueError("a signature has 64 bytes")
+    if number:
+        if type(number[0]) is not int:
+            raise _wrong("dictionary", "a number", number[0])
+        envelope = inflated(envelope, number[0])
     return envelope, signature
 
 

@@ -10,7 +10,8 @@ from placecell.memory.sharing_testing import TRANSPORT_CHECKS
 def test_conforms(check):
     check(Network())
 
-`golden_frames` are the bytes that any implementation of the protocol must write and read; this writes them to a folder:
+`golden_frames` hold the envelopes that any implementation of the protocol must write, and are frames that it must read
+(DEFLATE may be written in more than one way); this writes them to a folder, with the dictionaries:
 
 python -m placecell.memory.sharing_testing FOLDER
 """
@@ -24,12 +25,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import msgpack
 import numpy as np
 
 from placecell.errors import PlacecellError
 from placecell.memory.delta import Delta
-from placecell.memory.envelope import Envelope, close_frame
+from placecell.memory.envelope import Envelope, close_frame, open_frame
 from placecell.memory.memory import Memory
+from placecell.memory.packing import DICTIONARIES
 from placecell.memory.records import Record
 from placecell.memory.sharing import Policy, Sharing
 from placecell.memory.signing import Signer
@@ -182,3 +185,7 @@ if __name__ == "__main__":
     for name, frame in golden_frames().items():
         (folder / f"{name}.msgpack").write_bytes(frame)
     (folder / "signed.msgpack").write_bytes(golden_frames(Signer(bytes(32)))["claim"])
+    plain = open_frame(golden_frames()["claim"])[0]
+    (folder / "plain.msgpack").write_bytes(msgpack.packb([plain, None], use_bin_type=True))
+    for number, dictionary in DICTIONARIES.items():
+        (folder / f"dictionary-{number}.bin").write_bytes(dictionary)

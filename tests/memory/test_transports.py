@@ -83,7 +83,7 @@ def test_what_listens_nowhere_and_what_greets_wrong_is_refused():
                 socket.recv(timeout=10)
     with websockets.connect(ann.url, max_size=None) as socket:
         socket.recv()
-        socket.send('{"protocol": "placecell", "version": 1, "name": "eve", "token": "t"}')
+        socket.send('{"protocol": "placecell", "version": 2, "name": "eve", "token": "t"}')
         socket.send(bytes(2 << 20))
         with pytest.raises(Exception, match="1009"):  # too big
             socket.recv(timeout=10)
