@@ -45,6 +45,7 @@ class NavigatorConfig:
         hunts: So many places that looked like the goal are gone near before it is refused.
         hunt: Value that such a place must have.
         trusts_rooms: Whether frontiers count for more where the room is one in which such things stood before.
+        suspect: How well what the map does not tell of yet must fit the goal to be gone after all the same.
     """
 
     go: float = 0.45
@@ -59,6 +60,7 @@ class NavigatorConfig:
     hunts: int = 3
     hunt: float = 0.15
     trusts_rooms: bool = True
+    suspect: float = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,6 +128,8 @@ class Navigator:
         self._looks = CloseLooks(self.matcher.detection_chance)
         self._hunts: list[tuple[float, float]] = []  # places (x, z) that were gone near as they may hold the goal
         self._hunted: np.ndarray | None = None  # where it stands to look at the last of them, until it is there
+        self._fits: dict[str, tuple[SceneObject, float]] = {}  # how well what may be a thing fits the goal
+        self._suspects: list[SceneObject] = []
         self._began_s = experience.stamp_s
         self._spin = 0
         self._checks: list[int] = []
@@ -143,7 +147,8 @@ class Navigator:
         self._paint()
         if sensed.pose[1, 2] > 0.1 and not self._checks:  # the last goal left the camera tilted down
             return Decision(LOOK_UP, "level again")
-        self._looks.add(sensed.detections, sensed.position_m, self.things)
+        self._suspects = self._suspected()
+        self._looks.add(sensed.detections, sensed.position_m, [*self.things, *self._suspects])
         for _ in range(8):
             decision = self._try(sensed)
             if decision is not None:
@@ -196,7 +201,7 @@ class Navigator:
     def _candidates(self, is_last: bool = False) -> list[Candidate]:
         """Things that may be the goal; those looked at in vain only if more was seen of them, or at last."""
         found = []
-        for thing in self.things:
+        for thing in [*self.things, *self._suspects]:
             if thing.state == "gone":
                 continue
             chance = self._chance(thing)
@@ -213,7 +218,19 @@ class Navigator:
     def _chance(self, thing: SceneObject) -> float:
         """Chance to be the goal, by the map and by what close views showed."""
         chance = self.matcher.chance(thing, self.things, self._around.room_of)
+        if chance > 0 and thing.object_id in self._fits:
+            chance *= math.sqrt(thing.confidence)  # that it fits the goal speaks for its being a thing
         return chance * self._looks.factor(thing) if chance > 0 else chance
+
+    def _suspected(self) -> list[SceneObject]:
+        """What may be things and fit the goal, though the map does not tell of them yet."""
+        before, self._fits = self._fits, {}
+        for thing in self._around.suspects:
+            known = before.get(thing.object_id)
+            if known is None or known[0] is not thing:
+                known = thing, self.matcher.detection_chance(thing)
+            self._fits[thing.object_id] = known
+        return [thing for thing, fit in self._fits.values() if fit >= self.config.suspect]
 
     def _best(self, candidates: Sequence[Candidate]) -> Candidate | None:
         """The likeliest; of things about as likely the nearest, and the one on the way already sooner than another."""

@@ -37,12 +37,14 @@ class Surroundings:
     Attributes:
         glances: What every view says of space, oldest first.
         things: Things of the map, as of the last `note`.
+        suspects: What may be things, though the map does not tell of them yet.
     """
 
     def __init__(self, experience: Experience, priors: RoomPriors) -> None:
         self._experience, self._priors = experience, priors
         self.glances: list[Glance] = []
         self.things: list[SceneObject] = []
+        self.suspects: list[SceneObject] = []
         self._looked: dict[tuple[int, int], int] = {}
         self._seq: dict[str, int] = {}
         self._roamer: Roamer | None = None
@@ -51,7 +53,7 @@ class Surroundings:
 
     def begin(self, experience: Experience, roamer: Roamer) -> None:
         """Serve another goal; `roamer` knows where one can go."""
-        self._experience, self._roamer, self.things = experience, roamer, []
+        self._experience, self._roamer, self.things, self.suspects = experience, roamer, [], []
         self._rooms = (-_ROOMS_SERVE, [])
 
     def note(self) -> None:
@@ -67,7 +69,7 @@ class Surroundings:
                     x, _, z = record.pose[:3, 3].tolist()
                     self._looked[_cell(x, z)] = self._looked.get(_cell(x, z), 0) + 1
             self._seq[agent_id] = top
-        self.things = memory.objects.objects()
+        self.things, self.suspects = memory.objects.objects(), memory.objects.suspects()
 
     # --- rooms -------------------------------------------------------------------------------------------------------
 

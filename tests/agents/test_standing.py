@@ -18,6 +18,7 @@ from placecell.agents.standing import Stand, floor_gap_m
 from placecell.geometry import Camera, pose_from
 from placecell.memory.memory import Memory
 from placecell.memory.object_states import SceneObject
+from placecell.perception.detection import Detection
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 ROOM: Box = ((0.0, 0.0, 0.0), (5.0, 2.5, 4.0))
@@ -153,3 +154,35 @@ def test_before_it_refuses_it_goes_near_what_looked_like_the_goal(hunts: int) ->
     found = pursue(env, planner, experience, Goal.from_text("violin"), sensed, max_steps=150, watch=watch)
     assert found.has_stopped and found.decision.is_refusal and found.decision.covered == pytest.approx(1.0, abs=0.05)
     assert (hunted > 0) == (hunts > 0) and (nearest_m < 1.2) == (hunts > 0)
+
+
+class FirstGlance:
+    """A detector that finds a violin in the first picture, and never again."""
+
+    name, is_privileged = "first glance", False
+
+    def __init__(self, box: Box) -> None:
+        self.box, self.num_looks = box, 0
+
+    def detect(self, rgb: Any, depth_m: Any, camera: Any, pose: Any, instances: Any = None) -> list[Detection]:
+        self.num_looks += 1
+        low, high = self.box
+        middle = tuple((a + b) / 2 for a, b in zip(low, high, strict=True))
+        found = Detection(
+            (0.4, 0.4, 0.6, 0.6), 90, low, high, (middle[0], middle[1], middle[2]), None, (("violin", 0.9),), 0.8
+        )
+        return [found] if self.num_looks == 1 else []
+
+
+@pytest.mark.parametrize("suspect", [0.2, 2.0])
+def test_what_fits_the_goal_is_gone_after_though_the_map_does_not_tell_of_it(suspect: float) -> None:
+    box: Box = ((4.0, 0.0, 0.4), (4.5, 0.7, 0.9))
+    env = BoxEnv(1.0, 2.5, (box,))
+    experience = Experience(Memory(RedEncoder()), env.camera, FirstGlance(box))
+    sensed = experience.observe(env.observe())
+    planner = Navigator(NavigatorConfig(suspect=suspect))
+    found = pursue(env, planner, experience, Goal.from_text("violin"), sensed, max_steps=150)
+    assert experience.memory.objects.objects() == []
+    assert found.has_stopped and found.decision.is_refusal == (suspect > 1)
+    if suspect < 1:
+        assert floor_gap_m(found.sensed.position_m, thing_at(box)) < 0.6

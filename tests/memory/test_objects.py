@@ -219,7 +219,20 @@ def test_what_was_seen_once_and_badly_is_not_told():
     ghost = Detection((0.4, 0.4, 0.5, 0.5), 30, (-0.5, 1.0, -0.5), (-0.3, 1.2, -0.3), (-0.4, 1.1, -0.4), None,
                       (("mug", 0.4),), 0.5)  # fmt: skip
     views[3] = record(3, views[3].pose, [*views[3].detections, ghost], views[3].scan)
-    assert "mug" not in {thing.name for thing in mapped(views).objects()}
+    found = mapped(views)
+    assert "mug" not in {thing.name for thing in found.objects()}
+    (mug,) = [thing for thing in found.suspects() if thing.name == "mug"]
+    assert mug.confidence < 0.4 and mug.num_sightings == 1 and mug.position_m == pytest.approx((-0.4, 1.1, -0.4))
+
+
+def test_a_suspect_is_told_by_the_same_id_once_enough_was_seen_of_it():
+    found, suspected = ObjectMap(), set()
+    for seen in round_trip(furniture()):
+        found.fold(seen)
+        told_ids, suspects = {thing.object_id for thing in found.objects()}, found.suspects()
+        assert not told_ids & {thing.object_id for thing in suspects}
+        suspected |= {thing.object_id for thing in suspects}
+    assert suspected & {thing.object_id for thing in found.objects()}
 
 
 def test_answers_do_not_depend_on_how_agents_interleave():
