@@ -7,7 +7,9 @@ renewed ends with its lease, counted by the holder's clock.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["Claim", "Claims"]
 
@@ -33,6 +35,15 @@ class Claim:
     until_s: float
     order: tuple[int, int]
     is_released: bool = False
+
+    @classmethod
+    def of(
+        cls, payload: Mapping[str, Any], holder: str, here_s: float, order: tuple[int, int], max_lease_s: float
+    ) -> Claim:
+        """What a claim or release says that was sent at `here_s`, by the clock of whoever keeps the table."""
+        if "lease_s" not in payload:
+            return cls(payload["target"], holder, 0.0, here_s, order, is_released=True)
+        return cls(payload["target"], holder, payload["cost"], here_s + min(payload["lease_s"], max_lease_s), order)
 
 
 class Claims:

@@ -152,8 +152,9 @@ class Peer:
             return False
         if self.session is not None:
             self.sessions.append(self.session)
+            self.asked_s = None  # what was asked of the session before is forgotten there
         self.session, self.window, self.offset_s = session, Window(), None
-        self.asked_s, self.wants = None, None
+        self.wants = None
         return True
 
     def is_over(self, session: str) -> bool:

@@ -12,20 +12,20 @@ import math
 import secrets
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from placecell.errors import EncoderMismatchError, ProtocolVersionError, RecordConflictError
+from placecell.memory.admission import NameTaken, admitted, check_authors
 from placecell.memory.claims import Claim, Claims
 from placecell.memory.delta import DELTA_VERSION, MAX_SEQ, Delta, Ranges
-from placecell.memory.envelope import MAX_INTERVALS, Envelope, close_frame, open_frame
+from placecell.memory.envelope import MAX_INTERVALS, Envelope, close_frame
 from placecell.memory.peers import Bucket, Peer, Quarantine, Traffic
+from placecell.memory.picture_requests import answered, asked
+from placecell.memory.policy import Policy
 from placecell.memory.records import Record, RecordId
-from placecell.memory.subscriptions import Subscription, trimmed
+from placecell.memory.subscriptions import Subscription
+from placecell.memory.telling import OVERHEAD_BYTES, fitting, wanted
 from placecell.memory.transports import Transport
-from placecell.memory.value import by_value
-from placecell.memory.wire import MAX_FRAME_BYTES
 
 if TYPE_CHECKING:
     from placecell.memory.memory import Memory
@@ -35,51 +35,7 @@ __all__ = ["DELTA_VERSION", "MAX_SEQ", "Delta", "Message", "Policy", "Ranges", "
 
 #: What a message may cause that is its sender's fault; a full disk, say, is not.
 _NO_MESSAGE = (ProtocolVersionError, EncoderMismatchError, RecordConflictError, ValueError, TypeError, OverflowError)
-_OVERHEAD_BYTES = 512  # most that a frame takes around a delta
-_LEAST_BYTES = 64  # a record takes more
 _FRAMES_PER_STEP = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How much, how often, how long.
-
-    Args:
-        every_s: Seconds between two queries to a peer.
-        patience_s: Seconds after which something sent that has not arrived is sent again.
-        name_lease_s: Seconds of silence after which an agent's name may be taken over by another session of it.
-        max_frame_bytes: Longest frame that is sent or read.
-        bytes_per_s: Budget of each peer for what is sent to it; None for no limit.
-        burst_bytes: Most of the budget that can be saved up.
-        saved_bytes: What of it is saved up when a peer is first heard of; by default all.
-        quota_bytes_per_s: How much each peer may send; beyond that its frames are dropped unread. A frame counts 256
-            bytes more than it has.
-        quota_burst_bytes: Most of the quota that can be saved up.
-        max_peers: Most peers.
-        max_lease_s: Longest lease of a claim; longer ones are cut.
-        relays_late: Pass on what others said only to a peer that still lacks it `patience_s` later: where all reach
-            all, each record then takes one way to each instead of several.
-    """
-
-    every_s: float = 1.0
-    patience_s: float = 2.0
-    name_lease_s: float = 5.0
-    max_frame_bytes: int = MAX_FRAME_BYTES
-    bytes_per_s: float | None = None
-    burst_bytes: float = 65536.0
-    saved_bytes: float | None = None
-    quota_bytes_per_s: float = 8e6
-    quota_burst_bytes: float = 32e6
-    max_peers: int = 256
-    max_lease_s: float = 300.0
-    relays_late: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("every_s", "patience_s", "name_lease_s", "burst_bytes", "quota_bytes_per_s", "quota_burst_bytes"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        if self.max_frame_bytes < 4096:
-            raise ValueError(f"max_frame_bytes must be at least 4096, got {self.max_frame_bytes}")
 
 
 class Message(NamedTuple):
@@ -237,64 +193,25 @@ class Sharing:
         """Send what the peer asked for and lacks, as far as the budget goes."""
         if peer.wants is None:
             return
-        lacking = self._wanted(peer)
-        urgent = [record for record in lacking if record.kind == "retraction"]
-        others = [record for record in lacking if record.kind != "retraction"]
-        if peer.budget is not None and others:
-            num = max(int(peer.budget.left(self._now_s)), 0) // _LEAST_BYTES + 1
-            others = by_value(others, peer.looks, peer.named, most=num)
+        urgent, others = wanted(self.memory, peer, self.policy, self._now_s)
         for performative, records in (("retract", urgent), ("inform", others)):
             for _ in range(_FRAMES_PER_STEP):
                 if not records or not (num := self._tell(peer, performative, records)):
                     break
                 records = records[num:]
 
-    def _wanted(self, peer: Peer) -> list[Record]:
-        """Some records that the peer lacks and wants and may have, oldest first."""
-        wants, found = peer.wants, []
-        assert wants is not None
-        for record in islice(self.memory.lacking(peer.lacks(self._now_s, self.policy.patience_s)), 2048):
-            is_taken = peer.takes is None or record.agent_id in peer.takes
-            if is_taken and wants.matches(record) and not self.memory.is_private(record):
-                found.append(record)
-            else:
-                peer.passed.setdefault(record.agent_id, Ranges()).add(record.seq)
-        return found
-
     def _tell(self, peer: Peer, performative: str, records: Sequence[Record]) -> int:
         """Send as many of the records as fit into one frame and the budget; returns how many."""
-        assert peer.wants is not None
-        detail = peer.wants.detail
-        room = most = self.policy.max_frame_bytes - _OVERHEAD_BYTES
-        if peer.budget is not None and performative == "inform":
-            most = min(most, int(self.policy.burst_bytes) - _OVERHEAD_BYTES)
-            room = min(most, int(peer.budget.left(self._now_s)) - _OVERHEAD_BYTES)
-        delta = self._delta([trimmed(record, detail) for record in records], room, detail == "picture")
-        if delta is None and room < most:
-            return 0  # saves up for it
-        if delta is None:  # it will never fit whole
-            delta = self._delta([trimmed(records[0], "descriptor")], room, False)
+        delta = fitting(self.memory, peer, records, self.policy, self._now_s, performative == "inform")
         if delta is None:
+            return 0  # saves up for it
+        if not delta:
             peer.passed.setdefault(records[0].agent_id, Ranges()).add(records[0].seq)
             return 1
-        kind = "picture" if delta.pictures else performative
-        self._send(peer.name, performative, {"delta": delta.to_bytes()}, kind)
+        self._send(peer.name, performative, {"delta": delta.to_bytes()}, "picture" if delta.pictures else performative)
         peer.flying.extend((self._now_s, record.record_id) for record in delta.records)
         peer.note(delta.records)
         return len(delta)
-
-    def _delta(self, records: Iterable[Record], room: int, pictures: bool) -> Delta | None:
-        memory = self.memory
-        try:
-            return Delta.of(
-                records,
-                memory.encoder_name,
-                memory.text_encoder_name,
-                picture=memory.picture_jpeg if pictures else None,
-                max_bytes=room,
-            )
-        except ValueError:
-            return None
 
     # --- receiving ----------------------------------------------------------------------------------------------
 
@@ -307,7 +224,7 @@ class Sharing:
             return
         reply_to = None
         try:
-            envelope = self._opened(peer, frame)
+            envelope = admitted(frame, self.name, peer, self._keys, self.policy, self._now_s)
             kind = envelope.performative
             reply_to = envelope.message_id
             if kind in ("inform", "retract") and self._take_delta(peer, envelope):
@@ -324,7 +241,7 @@ class Sharing:
                 self._messages.append(Message(source, kind, envelope.message_id, envelope.payload))
         except _NO_MESSAGE as error:
             self._refuse(source, str(error), frame)
-            is_known = peer.session is not None or isinstance(error, ProtocolVersionError | _NameTaken)
+            is_known = peer.session is not None or isinstance(error, ProtocolVersionError | NameTaken)
             if is_known and (peer.scolded_s is None or self._now_s >= peer.scolded_s + self.policy.every_s):
                 peer.scolded_s = self._now_s
                 self._send(source, "refuse", {"reply_to": reply_to, "reason": str(error)[:1024]})
@@ -335,36 +252,10 @@ class Sharing:
         self.traffic.add("received", "quarantine", len(frame))
         self.quarantine.add(source, reason, frame)
 
-    def _opened(self, peer: Peer, frame: bytes) -> Envelope:
-        """The message in a frame, once it is certain who said it, and that it was not heard before."""
-        whole, signature = open_frame(frame, self.policy.max_frame_bytes)
-        envelope = Envelope.from_bytes(whole, self.policy.max_frame_bytes)
-        if envelope.sender != peer.name:
-            raise ValueError(f"a message of {envelope.sender!r} came from {peer.name!r}")
-        if self._keys is not None and not self._keys.verifies(envelope.sender, whole, signature):
-            raise ValueError(f"no registered key of {envelope.sender!r} signed this message")
-        if envelope.sender == self.name:
-            raise _NameTaken(f"two agents are named {self.name!r}: give every agent a name of its own")
-        if envelope.session != peer.session:
-            silent_s = self._now_s - peer.heard_s
-            if peer.session is not None and not peer.is_over(envelope.session) and silent_s < self.policy.name_lease_s:
-                raise _NameTaken(
-                    f"two agents are named {peer.name!r}, sessions {peer.session} and {envelope.session}: give every "
-                    f"agent a name of its own; one that was started anew is heard after {self.policy.name_lease_s:g} s"
-                )
-            if not peer.begin(envelope.session):
-                raise ValueError(f"session {envelope.session} of {peer.name!r} is over")
-        if not peer.window.admit(envelope.seq):
-            raise ValueError(f"message {envelope.seq} of {peer.name!r} was heard before, or is too old to know")
-        peer.heard_s = self._now_s
-        offset_s = self._now_s - envelope.sent_s
-        peer.offset_s = offset_s if peer.offset_s is None else min(peer.offset_s, offset_s)
-        return envelope
-
     def _take_delta(self, peer: Peer, envelope: Envelope) -> bool:
         """Merge records; says whether pictures came with them."""
         delta = Delta.from_bytes(envelope.payload["delta"], self.policy.max_frame_bytes)
-        self._check_authors(peer, delta)
+        check_authors(delta, peer, self._keys, self.memory)
         if envelope.performative == "retract" and any(record.kind != "retraction" for record in delta.records):
             raise ValueError("a retract message holds retractions only")
         self.memory.merge(delta)
@@ -376,21 +267,6 @@ class Sharing:
                 if other is not peer:
                     other.flying.extend((self._now_s, record.record_id) for record in delta.records)
         return bool(delta.pictures)
-
-    def _check_authors(self, peer: Peer, delta: Delta) -> None:
-        authors = {record.agent_id for record in delta.records} | {agent_id for agent_id, _ in delta.pictures}
-        if self._keys is not None:
-            stranger = min(authors - self._keys.agents(peer.name), default=None)
-            if stranger is not None:
-                raise ValueError(f"{peer.name!r} may not speak for {stranger!r}")
-            if not self._keys.may_retract(peer.name):
-                for record in delta.records:
-                    if record.target is not None and record.target.agent_id not in self._keys.agents(peer.name):
-                        raise ValueError(f"{peer.name!r} may not take back {record.target}")
-        have = self.memory.have()
-        for agent_id in authors & set(self.memory.own_agents()):
-            if any(r.agent_id == agent_id and r.seq > have[agent_id].top for r in delta.records):
-                raise ValueError(f"{peer.name!r} sent records of {agent_id!r}, which only this memory numbers")
 
     def _take_query(self, peer: Peer, payload: Mapping[str, Any]) -> None:
         wants = Subscription.from_dict(payload["wants"])
@@ -408,40 +284,13 @@ class Sharing:
             record_ids: Which.
             peer: Whom to ask; by default the author of each, if it can be reached, or else everybody.
         """
-        reached = self.transport.peers()
-        asked: dict[str, list[list[Any]]] = {}
-        for record_id in record_ids:
-            author = record_id[0] if peer is None else peer
-            for name in [author] if author in reached else reached:
-                asked.setdefault(name, []).append(list(record_id))
-        for name, rows in asked.items():
+        for name, rows in asked(record_ids, self.transport.peers(), peer):
             self._peer(name)
-            for start in range(0, len(rows), 256):
-                self._send(name, "request", {"pictures": rows[start : start + 256]})
+            self._send(name, "request", {"pictures": rows})
 
     def _take_request(self, peer: Peer, rows: Sequence[Sequence[Any]]) -> None:
-        found: dict[RecordId, bytes] = {}
-        left = self.policy.max_frame_bytes - _OVERHEAD_BYTES
-        have = self.memory.have()
-        for record_id in dict.fromkeys(RecordId(*row) for row in rows):
-            if record_id.seq not in have.get(record_id.agent_id, Ranges()):
-                continue
-            is_taken = peer.takes is None or record_id.agent_id in peer.takes
-            jpeg = self.memory.picture_jpeg(record_id)
-            if jpeg is None or not is_taken or self.memory.is_private(self.memory.get(record_id)):
-                continue
-            size = len(jpeg) + len(record_id.agent_id.encode()) + 32
-            if found and size > left:
-                self._send_pictures(peer, found)
-                found, left = {}, self.policy.max_frame_bytes - _OVERHEAD_BYTES
-            if size <= left:
-                found[record_id] = jpeg
-                left -= size
-        if found:
-            self._send_pictures(peer, found)
-
-    def _send_pictures(self, peer: Peer, pictures: Mapping[RecordId, bytes]) -> None:
-        self._send(peer.name, "inform", {"delta": Delta((), pictures).to_bytes()}, "picture")
+        for found in answered(self.memory, peer, rows, self.policy.max_frame_bytes - OVERHEAD_BYTES):
+            self._send(peer.name, "inform", {"delta": Delta((), found).to_bytes()}, "picture")
 
     # --- claims -------------------------------------------------------------------------------------------------
 
@@ -484,15 +333,10 @@ class Sharing:
                 self._send(name, "release", {"target": target})
 
     def _take_claim(self, peer: Peer, envelope: Envelope) -> None:
-        payload, order = envelope.payload, (len(peer.sessions), envelope.seq)
         # The peer's clock plus the least difference ever seen is ours, up to what the fastest message took.
         here_s = envelope.sent_s + (peer.offset_s or 0.0)
-        lease_s = min(payload.get("lease_s", 0.0), self.policy.max_lease_s)
-        if envelope.performative == "release":
-            claim = Claim(payload["target"], peer.name, 0.0, here_s, order, is_released=True)
-        else:
-            claim = Claim(payload["target"], peer.name, payload["cost"], here_s + lease_s, order)
-        self.claims.put(claim)
+        order = (len(peer.sessions), envelope.seq)
+        self.claims.put(Claim.of(envelope.payload, peer.name, here_s, order, self.policy.max_lease_s))
 
     # --- proposals ----------------------------------------------------------------------------------------------
 
@@ -513,7 +357,3 @@ class Sharing:
         found = list(self._messages)
         self._messages.clear()
         return found
-
-
-class _NameTaken(ValueError):
-    """Two sessions speak under one name."""
