@@ -32,6 +32,12 @@ _POLITE = re.compile(
     r"^do you (?:know|remember) (?:if |whether )?(?=what|where|when|which|how|who|there|i |we |the )|"
     r"^i (?:wonder|want to know|would like to know) (?:if |whether )?"
 )
+# "somewhere to sit", "a quiet place to read", "a spot where I can charge my phone"
+_SOMEWHERE = re.compile(
+    r"^(?:find |give |show |i (?:want|need|look for|am looking for) )?(?:me )?"
+    r"(?:somewhere|someplace|(?:a|any|some)(?: \w+)? (?:place|spot|room|corner))(?: \w+)? "
+    r"(?:to|where i (?:can|could)) "
+)
 _CLOCK = r"\d{1,3}:\d{2}(?::\d{2})?(?:\.\d+)?"
 _UNIT = r"(?:s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)"
 _AMOUNT = rf"\d+(?:\.\d+)?\s*{_UNIT}(?:\s+(?:and\s+)?\d+(?:\.\d+)?\s*{_UNIT})?\b"
@@ -92,7 +98,7 @@ def normal_form(text: str) -> str:
     text = re.sub(r"\s+", " ", text).strip(" ,")
     while (shorter := _POLITE.sub("", text, count=1)) != text:
         text = shorter
-    return text
+    return _SOMEWHERE.sub("where can i ", text, count=1)
 
 
 _ROOM_NAMES = sorted((name for group in ROOMS for name in group), key=len, reverse=True)

@@ -149,6 +149,7 @@ balcony, garden, terrace: be outdoors; get fresh air; sun
 
 _BLEND: Final = 0.85  # weight of meaning against shared words
 _AGREEING: Final = 3
+_ANYTHING: Final = frozenset({"somewhere", "someplace", "anywhere", "place", "spot", "something", "anything", "thing"})
 
 TextEncoder = Callable[[Sequence[str]], Float32[np.ndarray, "n d"]]
 
@@ -242,7 +243,9 @@ class Affordances:
         return {name: min(found[name], 1.0) for name in ranked if found[name] > 0}
 
     def _asked(self, query: str) -> dict[str, float]:
-        return {word: self._weight.get(word, 0.0) for word in map(stem, content_words(query))}
+        words = content_words(query)
+        telling = [word for word in words if singular(word) not in _ANYTHING] or words  # "somewhere" is no use
+        return {word: self._weight.get(word, 0.0) for word in map(stem, telling)}
 
     def _shared(self, asked: Mapping[str, float], name: str) -> float:
         """Cosine of weighted words with the best use; the name itself is a use."""

@@ -131,7 +131,7 @@ class Recaller:
         window = parsed.window(*self._moments.extent_s())
         lines += [f"between {window[0]:.1f} and {window[1]:.1f} s"] if window else []
         lines += [f"within {parsed.near[1]} m of {parsed.near[0]}"] if parsed.near else []
-        return (self._route_line(plan), *lines, *plan.notes)
+        return (self._route_line(plan), *lines, *self._notes(plan))
 
     def _route_line(self, plan: Plan) -> str:
         """Which way a question goes."""
@@ -142,6 +142,13 @@ class Recaller:
             return "route: explicit, the chunk index"
         best = self._needs(plan.query)[0].best
         return f"route: implicit, a beam down the trees{' for ' if best else ''}{', '.join(best)}"
+
+    def _notes(self, plan: Plan) -> tuple[str, ...]:
+        """What was not understood; a use whose words no picture shows was, if things are known that serve it."""
+        if plan.query is None or plan.query.route != "implicit":
+            return plan.notes
+        best = self._needs(plan.query)[0].best
+        return (f"a use, looked for as {', '.join(best)}",) if best else plan.notes
 
     def _is_overview(self, plan: Plan) -> bool:
         if plan.query is None or self._forest is None:
@@ -213,7 +220,7 @@ class Recaller:
         )
         self._moments.forget()
         plan = self.plan(query)
-        notes = list(plan.notes)
+        notes = list(self._notes(plan))
         if plan.query is not None:
             where = self._narrow(plan.query, where or Predicate(), as_of, visible, notes)
         if where is None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placecell.agents.questions import KINDS, parse_question, parse_time_s, split_choices
+from placecell.agents.questions import KINDS, normal_form, parse_question, parse_time_s, split_choices
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,20 @@ from placecell.agents.questions import KINDS, parse_question, parse_time_s, spli
 def test_each_form_gives_its_kind_and_subject(text: str, kind: str, subject: str) -> None:
     question = parse_question(text)
     assert (question.kind, question.subject) == (kind, subject)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("Somewhere to wash my hands", "where can i wash my hands"),
+        ("a quiet place to read", "where can i read"),
+        ("I need somewhere quiet to work.", "where can i work"),
+        ("find me a spot where I can sit", "where can i sit"),
+        ("Is there somewhere to sit?", "is there somewhere to sit"),
+    ],
+)
+def test_a_place_for_a_use_is_a_question_where(text: str, plain: str) -> None:
+    assert normal_form(text) == plain
 
 
 def test_order_in_time_names_both_things() -> None:

@@ -176,9 +176,19 @@ def test_recall_of_a_use_gives_views_of_what_serves_it(with_things: bool, with_e
     assert set(hits[0].channels) == {
         name for name, is_there in (("space", with_things), ("uses", with_encoder)) if is_there
     }
+    assert len(hits.notes) == 1 and hits.notes[0].startswith("a use, looked for as sink")
     assert recaller.explain("somewhere to wash my hands")[0].startswith(
         "route: implicit, a beam down the trees for sink"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "thing", "other"),
+    [("somewhere to wash my hands", "sink", "bicycle"), ("a quiet place to read", "book", "globe")],
+)
+def test_words_for_any_place_are_no_use(text: str, thing: str, other: str) -> None:
+    found = Affordances().expand(text, [thing, other])
+    assert next(iter(found)) == thing and other not in found
 
 
 def test_each_kind_of_question_goes_its_own_way_and_says_so() -> None:
