@@ -34,12 +34,12 @@ from placecell.memory.fusion import diversify as diversified
 from placecell.memory.fusion import fuse, intervals, support, weights
 from placecell.memory.graph import SEEDS, spread
 from placecell.memory.lexicon import Lexicon
+from placecell.memory.overview import events_seen, rooms_seen
 from placecell.memory.planning import Plan, Planner
 from placecell.memory.predicates import Predicate
 from placecell.memory.queries import Query
-from placecell.memory.records import Recollection, Record, RecordId
+from placecell.memory.records import Recollection, RecordId
 from placecell.memory.routing import Ground, Needs, asks_for_places, needs_of, space_channel, uses_channel
-from placecell.memory.space_feed import is_view
 
 if TYPE_CHECKING:
     from placecell.memory.facts import FactGraph
@@ -229,10 +229,11 @@ class Recaller:
             where = where.known_at(float(as_of))
         test = self._test(where, as_of, visible)
         if self._is_overview(plan) and plan.query is not None:
+            assert self._forest is not None
             ground = self._rooms(plan.query)
-            if ground is not None and (hits := self._places(ground, k, test)):
-                return Recollections(hits, notes)
-            return Recollections(self._overview(plan.query, k, test), notes)
+            hits = [] if ground is None else rooms_seen(ground, self._moments, k, test)
+            is_backwards = plan.query.order in ("last", "before")
+            return Recollections(hits or events_seen(self._forest, self._moments, k, test, is_backwards), notes)
         channels = self._channels(plan, where, test, k)
         facts = self._by_facts(plan, test, self._test(Predicate(), as_of, visible), as_of, channels)
         channels += [] if facts is None else [facts]
@@ -447,52 +448,6 @@ class Recaller:
             box=box,
             why=reasons(record, item, took_part),
             interval_s=(min(m.stamp_s for m in moments), max(m.end_s for m in moments)),
-        )
-
-    def _places(self, ground: Ground, k: int, test: Visible) -> list[Recollection]:
-        """What there is: one view for each room, of the thing that stands for it or else of any that is shown."""
-        hits = []
-        for cell in ground.tree.largest(k):
-            part = ground.tree.part(cell)
-            leaves = [ground.tree[part.key], *cell.all_leaves()]
-            items = (ground.item(source) for leaf in leaves for source in leaf.sources)
-            item = next((item for item in items if item is not None and test(item)), None)
-            if item is not None:
-                record = self._moments.record(item)
-                num = sum(not is_view(leaf.key) for leaf in cell.all_leaves())
-                held = f"{num} things" if num else f"{part.count} views"
-                span = f"{held}, seen from {part.start_s:.0f} to {part.end_s:.0f} s"
-                hits.append(self._standing_for(record, part.text, f"stands for {span}", (part.start_s, part.end_s)))
-        return hits
-
-    def _overview(self, query: Query | None, k: int, test: Visible) -> list[Recollection]:
-        """What happened, in the order of time: one moment for each of about `k` parts of the streams."""
-        assert self._forest is not None
-        hits: list[Recollection] = []
-        for summary in self._forest.overview(k, test):
-            span = f"{summary.count} moments from {summary.start_s:.0f} to {summary.end_s:.0f} s"
-            record = self._moments.record(summary.item)
-            hits.append(
-                self._standing_for(record, summary.text, f"stands for {span}", (summary.start_s, summary.end_s))
-            )
-        is_backwards = query is not None and query.order in ("last", "before")
-        return hits[::-1] if is_backwards else hits
-
-    def _standing_for(self, record: Record, text: str, why: str, interval_s: tuple[float, float]) -> Recollection:
-        """A record as one that stands for many."""
-        return Recollection(
-            record_id=record.record_id,
-            score=0.0,
-            probability=1.0,  # it did happen
-            stamp_s=record.stamp_s,
-            end_s=record.end_s,
-            agent_id=record.agent_id,
-            position_m=record.position_m,
-            text=record.text or text,
-            labels=record.labels,
-            source=record.source,
-            why=why,
-            interval_s=interval_s,
         )
 
 
