@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
-from crafter import constants, engine
+from crafter import constants
 from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
+from placecell.envs.crafter_balance import balance
+from placecell.envs.crafter_pictures import drawn_map, drawn_view
+from placecell.envs.crafter_rules import PRESETS, Rules
 from placecell.envs.crafter_world import (
     CHUNK,
     CREATURES,
@@ -26,7 +27,6 @@ from placecell.envs.crafter_world import (
     Zombie,
     fresh_world,
 )
-from placecell.envs.crafter_world import nearest as nearest_player
 
 __all__ = ["ACTIONS", "CREATURES", "GIFTS", "ITEMS", "MATERIALS", "MILESTONES", "PRESETS", "CrafterTeamEnv", "Rules"]
 
@@ -41,47 +41,6 @@ MILESTONES: Final = (
 _REACH: Final = 18  # objects live within this distance of a player: twice the view of 9
 _BALANCE_EVERY: Final = 10
 _RIPE: Final = CREATURES.index("ripe plant")
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What holds in a world.
-
-    Args:
-        monsters: Whether there are zombies and skeletons.
-        night: Whether days end.
-        stack_cap: Most of one item that a player carries.
-        iron_needs_table: Whether iron tools need a table beside the furnace, as Crafter has it.
-        sharing: Whether an item can be handed to the player in front ("adjacent"), to anybody ("anywhere"), or not.
-        view: Cells across and down that a player sees, itself in the middle; None for the whole map.
-        length: Steps of an episode at most.
-        ends_with_diamond: Whether the first diamond ends the episode for all.
-    """
-
-    monsters: bool = True
-    night: bool = True
-    stack_cap: int = 9
-    iron_needs_table: bool = True
-    sharing: Literal["adjacent", "anywhere"] | None = "adjacent"
-    view: tuple[int, int] | None = (9, 7)
-    length: int = 10_000
-    ends_with_diamond: bool = True
-
-    def __post_init__(self) -> None:
-        if self.stack_cap < 1 or self.length < 1:
-            raise ValueError(f"stack_cap and length must be positive, got {self.stack_cap} and {self.length}")
-        if self.view is not None and (min(self.view) < 1 or not all(side % 2 for side in self.view)):
-            raise ValueError(f"view must be two odd numbers, so that the player is in the middle, got {self.view}")
-        if self.sharing not in ("adjacent", "anywhere", None):
-            raise ValueError(f"sharing must be 'adjacent', 'anywhere' or None, got {self.sharing!r}")
-
-
-#: `strict` is Crafter's own rules with hand-over; `damcs` the changed ones of MA-Crafter (arXiv 2502.05453).
-PRESETS: Final[Mapping[str, Rules]] = {
-    "strict": Rules(),
-    "peaceful": Rules(monsters=False, night=False),
-    "damcs": Rules(monsters=False, night=True, stack_cap=999, iron_needs_table=False, sharing="anywhere", length=350),
-}
 
 
 class CrafterTeamEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[misc]
@@ -265,9 +224,7 @@ class CrafterTeamEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ign
         for thing in self.world.within(_REACH, [player.pos.tolist() for player in living]):
             thing.update()
         if self.num_steps % _BALANCE_EVERY == 0:
-            grass, path = self.world.grounds("grass"), self.world.grounds("path")
-            for chunk, things in self.world.chunks.items():
-                self._balance(chunk, things, grass[chunk[0], chunk[2]], path[chunk[0], chunk[2]])
+            balance(self.world, self.players, self.rules.monsters, self._spawn)
         return self._results(living, gifts)
 
     def _order(self, player: Player, number: int) -> tuple[str, str] | None:
@@ -317,39 +274,6 @@ class CrafterTeamEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ign
     def _info(self, player: Player, unlocked: set[str], gave: tuple[str, str] | None) -> dict[str, Any]:
         return {"achievements": dict(player.achievements), "unlocked": sorted(unlocked), "gave": gave}
 
-    # --- creatures ----------------------------------------------------------------------------------------------
-
-    def _balance(self, chunk: tuple[int, ...], things: Sequence[Any], grass: int, path: int) -> None:
-        """Crafter's balance of creatures in one chunk, with the distance to the nearest player."""
-        light = float(self.world.daylight)
-        if self.rules.monsters:
-            most = 3.5 - 3 * light
-            self._keep(chunk, things, "Zombie", "grass", 6, 0, 0.3, 0.4, 0 if grass < 50 else most, most)
-            self._keep(chunk, things, "Skeleton", "path", 7, 7, 0.1, 0.1, 0 if path < 6 else 1, 2)
-        self._keep(chunk, things, "Cow", "grass", 5, 5, 0.01, 0.1, 0 if grass < 30 else 1, 1.5 + light)
-
-    def _keep(
-        self, chunk: tuple[int, ...], things: Sequence[Any], kind: str, material: str, spawn_from: int,
-        leave_from: int, spawn_chance: float, leave_chance: float, low: float | int, high: float | int,
-    ) -> None:  # fmt: skip
-        random = self.world.random
-        creatures = [thing for thing in things if type(thing).__name__ == kind and not thing.removed]
-        if len(creatures) < int(low) and random.uniform() < spawn_chance:
-            xs, ys = np.nonzero(self.world.mask(*chunk, material))
-            if not len(xs):
-                return
-            i = random.randint(0, len(xs))
-            pos = (chunk[0] + int(xs[i]), chunk[2] + int(ys[i]))
-            if self.world[pos][1] is None and self._distance(pos) >= spawn_from:
-                self._spawn(kind, pos)
-        elif len(creatures) > int(high) and random.uniform() < leave_chance:
-            creature = creatures[random.randint(0, len(creatures))]
-            if self._distance(creature.pos) >= leave_from:
-                self.world.remove(creature)
-
-    def _distance(self, pos: Cell) -> int:
-        return int(nearest_player(self.players, pos).distance(np.asarray(pos)))
-
     # --- seeing -------------------------------------------------------------------------------------------------
 
     def _observe(self, player: Player) -> dict[str, np.ndarray]:
@@ -396,55 +320,15 @@ class CrafterTeamEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ign
 
         Drawing changes nothing: the noise of the night comes from a generator of its own.
         """
-        player = self.players[self.possible_agents.index(agent)]
-        view = self.rules.view or self.area
-        rows = math.ceil(len(ITEMS) / view[0])
-        unit = np.array([size_px // view[0], size_px // (view[1] + rows)])
-        random = np.random.RandomState([self.num_steps, self.world_seed % 2**32, self.possible_agents.index(agent)])
-        local = _QuietView(self.world, _textures(), view, random)(player, unit)
-        items = engine.ItemView(_textures(), [view[0], rows])(player.inventory, unit)
-        drawn = np.concatenate([local, items], axis=1)
-        canvas = np.zeros((size_px, size_px, 3), np.uint8)
-        w, h = drawn.shape[:2]
-        x, y = (size_px - w) // 2, (size_px - h) // 2
-        canvas[x : x + w, y : y + h] = drawn
-        return canvas.transpose((1, 0, 2))
+        number = self.possible_agents.index(agent)
+        seed = (self.num_steps, self.world_seed % 2**32, number)
+        return drawn_view(self.world, self.players[number], self.rules.view or self.area, size_px, seed)
 
     def render(self) -> np.ndarray | None:
         """The whole map, uint8 `(h, w, 3)`; None unless `render_mode` is "rgb_array"."""
         if self.render_mode != "rgb_array":
             return None
-        unit = np.array([8, 8])
-        middle = SimpleView(pos=np.array(self.area) // 2)
-        random = np.random.RandomState([self.num_steps, self.world_seed % 2**32])
-        drawn = _QuietView(self.world, _textures(), self.area, random)(middle, unit)
-        return np.asarray(drawn, np.uint8).transpose((1, 0, 2))
+        return drawn_map(self.world, (self.num_steps, self.world_seed % 2**32))
 
     def close(self) -> None:
         """Nothing has to be freed."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SimpleView:
-    """Where a picture is centred, when nobody stands there."""
-
-    pos: np.ndarray
-    sleeping: bool = False
-
-
-class _QuietView(engine.LocalView):  # type: ignore[misc]
-    """Crafter's view with noise from another generator than the world's."""
-
-    def __init__(self, world: OrderedWorld, textures: Any, grid: Sequence[int], random: np.random.RandomState) -> None:
-        super().__init__(world, textures, grid)
-        self._random = random
-
-    def _noise(self, canvas: np.ndarray, amount: float, stddev: float) -> np.ndarray:
-        noise = self._random.uniform(32, 127, canvas.shape[:2])[..., None]
-        mask = amount * self._vignette(canvas.shape, stddev)[..., None]
-        return np.asarray((1 - mask) * canvas + mask * noise)
-
-
-@functools.cache
-def _textures() -> Any:
-    return engine.Textures(constants.root / "assets")

@@ -14,6 +14,7 @@ pettingzoo_test = pytest.importorskip("pettingzoo.test", reason="needs the [team
 from crafter import objects  # noqa: E402
 
 from placecell.envs.crafter import ACTIONS, CREATURES, GIFTS, ITEMS, MATERIALS, CrafterTeamEnv, Rules  # noqa: E402
+from placecell.envs.crafter_balance import balance  # noqa: E402
 from placecell.envs.crafter_world import Cow, Player, Skeleton, Zombie, fresh_world  # noqa: E402
 
 SMALL = (24, 24)  # worlds take a second to make at full size
@@ -126,9 +127,7 @@ def test_creatures_do_not_appear_beside_any_player():
     before = {id(thing) for thing in env.world.objects}
     for _ in range(300):
         env.world.daylight = 0.0
-        grass, path = env.world.grounds("grass"), env.world.grounds("path")
-        for chunk, things in env.world.chunks.items():
-            env._balance(chunk, things, grass[chunk[0], chunk[2]], path[chunk[0], chunk[2]])
+        balance(env.world, env.players, True, env._spawn)
     new = [thing for thing in env.world.objects if id(thing) not in before]
     assert any(isinstance(thing, Zombie) for thing in new)
     for thing in new:
@@ -308,12 +307,21 @@ def test_rllib_takes_it():
     pytest.importorskip("tree", reason="needs ray[rllib]")
     pytest.importorskip("ray.rllib", reason="needs ray[rllib]")
     from ray.rllib.env.multi_agent_env import MultiAgentEnv
+    from ray.rllib.utils.pre_checks.env import check_multiagent_environments
 
     from placecell.envs.crafter_rllib import rllib_env
 
-    env = rllib_env({"num_agents": 2, "rules": "peaceful", "area": SMALL, "require_diamond": False})
+    rules = Rules(monsters=False, night=False, length=5)
+    env = rllib_env({"num_agents": 3, "rules": rules, "area": SMALL, "require_diamond": False})
     assert isinstance(env, MultiAgentEnv)
+    check_multiagent_environments(env)
     observations, _ = env.reset(seed=1)
-    assert set(observations) == {"player_0", "player_1"}
-    *_, terminated, truncated, _ = env.step(dict.fromkeys(observations, 0))
-    assert terminated["__all__"] is False and truncated["__all__"] is False
+    assert list(observations) == env.agents == env.possible_agents == ["player_0", "player_1", "player_2"]
+    for step in range(5):
+        if step == 4:  # one dies in the step in which the others run out of time
+            env.env.players[1].health = -9
+        actions = {name: space.sample() for name, space in env.action_spaces.items()}
+        observations, _, terminated, truncated, _ = env.step(actions)
+        assert all(env.observation_spaces[name].contains(seen) for name, seen in observations.items())
+        assert (terminated["__all__"], truncated["__all__"]) == (False, step == 4)
+    assert terminated["player_1"] and truncated["player_0"] and env.agents == []
