@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from placecell.agents.close_looks import NEAR_M, CloseLooks
+from placecell.agents.close_looks import NEAR_M
 from placecell.agents.matching import Matcher
 from placecell.agents.planner import LEFT, LOOK_DOWN, LOOK_UP, STOP, Decision, Experience, Sensed
-from placecell.agents.roaming import Reach, Roamer
+from placecell.agents.prospects import Candidate, Prospects
+from placecell.agents.roaming import SQUEEZE, Reach, Roamer
 from placecell.agents.room_priors import RoomPriors
 from placecell.agents.standing import BESIDE_M, Stand, floor_gap_m
 from placecell.agents.surroundings import Surroundings
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Adviser", "Candidate", "Navigator", "NavigatorConfig"]
 
+_LITTLE_M2: Final = 1.0  # frontiers with less unknown behind them can wait
 _CIRCLING: Final = 50  # steps on the way to a thing after which beside it is near enough
 
 
@@ -61,15 +63,6 @@ class NavigatorConfig:
     hunt: float = 0.15
     trusts_rooms: bool = True
     suspect: float = 0.2
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """A thing that may be the goal."""
-
-    thing: SceneObject
-    chance: float
-    metres: float
 
 
 #: Says what to do next, given the navigator, the observation and the frontiers; None leaves it to the navigator.
@@ -124,19 +117,14 @@ class Navigator:
         self._target: SceneObject | None = None
         self._stand = self._new_stand()
         self._frontier: int | None = None
-        self._rejected: dict[str, int] = {}
-        self._looks = CloseLooks(self.matcher.detection_chance)
         self._hunts: list[tuple[float, float]] = []  # places (x, z) that were gone near as they may hold the goal
         self._hunted: np.ndarray | None = None  # where it stands to look at the last of them, until it is there
-        self._fits: dict[str, tuple[SceneObject, float]] = {}  # how well what may be a thing fits the goal
-        self._suspects: list[SceneObject] = []
+        self._prospects = Prospects(self.matcher, self.config, self._around, self._roamer)
         self._began_s = experience.stamp_s
         self._spin = 0
         self._checks: list[int] = []
         self._since = 0  # step at which it set out for the target
         self._is_first = True
-        # Many signs that must all fit make a small chance of even the right thing.
-        self._settle = self.config.settle if goal.kind == "category" else self.config.settle / 4
         self._last_step = experience.step + self.config.late
 
     def act(self, sensed: Sensed) -> Decision:
@@ -147,8 +135,7 @@ class Navigator:
         self._paint()
         if sensed.pose[1, 2] > 0.1 and not self._checks:  # the last goal left the camera tilted down
             return Decision(LOOK_UP, "level again")
-        self._suspects = self._suspected()
-        self._looks.add(sensed.detections, sensed.position_m, [*self.things, *self._suspects])
+        self._prospects.update(sensed)
         for _ in range(8):
             decision = self._try(sensed)
             if decision is not None:
@@ -159,8 +146,8 @@ class Navigator:
 
     def _try(self, sensed: Sensed) -> Decision | None:
         """A decision, or None when a target was dropped and another must be chosen."""
-        candidates = self._candidates()
-        best = self._best(candidates)
+        candidates = self._prospects.candidates()
+        best = self._prospects.best(candidates, self._target)
         is_last = False
         if self._adviser is not None:
             frontiers = self._roamer.frontiers()
@@ -176,82 +163,29 @@ class Navigator:
             if self._spin > 0:
                 self._spin -= 1
                 return Decision(LEFT, "looking around")
-            is_late = sensed.step >= self._last_step and best is not None and best.chance >= self._settle
+            is_late = sensed.step >= self._last_step and best is not None and best.chance >= self._prospects.settle
+            if self._hunted is not None and not is_late:
+                return self._hunt()
             frontiers = [] if is_late else self._roamer.frontiers()
-            maybe = self._worth_a_look(candidates, frontiers)
+            is_poor = self._roamer.is_squeezing or all(f.frontier.unknown_m2 < _LITTLE_M2 for f in frontiers)
+            maybe = self._prospects.worth_a_look(candidates, [] if is_poor else frontiers)
+            if maybe is None and is_poor and not is_late:
+                maybe = self._prospects.inkling()
+                if maybe is None and self._may_hunt():
+                    return self._hunt()
             if maybe is None and frontiers:
                 return self._explore(frontiers)
             if maybe is None:
                 spot = None if is_late else self._around.unwatched(self.config.patrol_m)
                 if spot is not None:
                     return self._patrol(sensed, spot)
-                hunt = None if is_late else self._hunt()
-                if hunt is not None:
-                    return hunt
-                # Everything was seen: now what was looked at in vain may still be the best that there is.
-                known, is_last = self._best(self._candidates(is_last=True)), True
-                maybe = known if known is not None and known.chance >= self._settle else None
+                maybe, is_last = self._prospects.at_last(), True
             if maybe is None:
                 return self._give_up()
             best, is_last = maybe, is_last or is_late
         self._is_first = False
         self._spin = 0
         return self._approach(sensed, best, is_last)
-
-    def _candidates(self, is_last: bool = False) -> list[Candidate]:
-        """Things that may be the goal; those looked at in vain only if more was seen of them, or at last."""
-        found = []
-        for thing in [*self.things, *self._suspects]:
-            if thing.state == "gone":
-                continue
-            chance = self._chance(thing)
-            if thing.state == "unsure":
-                chance *= 0.5
-            rejected = self._rejected.get(thing.object_id)
-            if rejected is not None and not is_last and thing.num_sightings < 1.5 * rejected + 3:
-                continue
-            if chance >= min(self.config.maybe, self._settle):
-                metres = self._roamer.metres_to(thing.position_m)
-                found.append(Candidate(thing, chance, metres))
-        return found
-
-    def _chance(self, thing: SceneObject) -> float:
-        """Chance to be the goal, by the map and by what close views showed."""
-        chance = self.matcher.chance(thing, self.things, self._around.room_of)
-        if chance > 0 and thing.object_id in self._fits:
-            chance *= math.sqrt(thing.confidence)  # that it fits the goal speaks for its being a thing
-        return chance * self._looks.factor(thing) if chance > 0 else chance
-
-    def _suspected(self) -> list[SceneObject]:
-        """What may be things and fit the goal, though the map does not tell of them yet."""
-        before, self._fits = self._fits, {}
-        for thing in self._around.suspects:
-            known = before.get(thing.object_id)
-            if known is None or known[0] is not thing:
-                known = thing, self.matcher.detection_chance(thing)
-            self._fits[thing.object_id] = known
-        return [thing for thing, fit in self._fits.values() if fit >= self.config.suspect]
-
-    def _best(self, candidates: Sequence[Candidate]) -> Candidate | None:
-        """The likeliest; of things about as likely the nearest, and the one on the way already sooner than another."""
-        if not candidates:
-            return None
-        top = max(candidate.chance for candidate in candidates)
-        share = 0.92 if self.goal.is_unique else 0.8
-        alike = [candidate for candidate in candidates if candidate.chance >= share * top]
-        current = None if self._target is None else self._target.object_id
-        return min(alike, key=lambda c: (c.metres - (1.0 if c.thing.object_id == current else 0.0), c.thing.object_id))
-
-    def _worth_a_look(self, candidates: Sequence[Candidate], frontiers: Sequence[Reach]) -> Candidate | None:
-        """An unlikely thing that is so near that it is worth a look before the next frontier."""
-        options = [candidate for candidate in candidates if candidate.chance >= self.config.maybe]
-        if not options:
-            return None
-        best = max(options, key=lambda c: c.chance / (c.metres + 1.0))
-        if not frontiers:
-            return best
-        beyond = min(reach.metres for reach in frontiers)
-        return best if best.chance / (best.metres + 1.0) > 0.25 / (beyond + 1.0) else None
 
     def _approach(self, sensed: Sensed, candidate: Candidate, is_last: bool) -> Decision | None:
         thing = candidate.thing
@@ -276,13 +210,13 @@ class Navigator:
         check = self._check(sensed, thing)
         if check is not None:
             return Decision(check, f"looking at {thing.object_id}", (x, y, z))
-        needed = self._settle if is_last else self.config.stop
+        needed = self._prospects.settle if is_last else self.config.stop
         is_seen = thing.last_s >= self._began_s - 1e-6
         if candidate.chance >= needed and stand is not None and (is_seen or is_last or thing.state != "unsure"):
             return Decision(
                 STOP, f"at {thing.name or 'something'} {thing.object_id}", (x, y, z), object_id=thing.object_id
             )
-        self._rejected[thing.object_id] = thing.num_sightings
+        self._prospects.rejected[thing.object_id] = thing.num_sightings
         self._target = None
         return None
 
@@ -336,17 +270,27 @@ class Navigator:
         self._spin = 11
         return Decision(LEFT, "looking around", (x, y, z))
 
-    def _hunt(self) -> Decision | None:
-        """Go near what looked most like the goal though no such thing was found there, and look around; a few times."""
+    def _may_hunt(self) -> bool:
+        """Choose what looked most like the goal though no such thing was found there, to go near it; a few times."""
+        if len(self._hunts) >= self.config.hunts:
+            return False
+        peak = self.values.peak(self.config.hunt, self._hunts, NEAR_M / 2)
+        if peak is None:
+            return False
+        is_squeezing = self._roamer.is_squeezing
+        self._roamer.squeeze(0)
+        floor = self._roamer.floor()
+        if not len(floor.x):
+            self._roamer.squeeze(len(SQUEEZE) - 1 if is_squeezing else 0)
+            return False
+        self._hunted = floor.point(int(np.hypot(floor.x - peak[0], floor.z - peak[1]).argmin()))
+        self._hunts.append(peak)
+        return True
+
+    def _hunt(self) -> Decision:
+        """Go on to the place that was chosen, and look around there."""
+        assert self._hunted is not None
         self._target = None
-        if self._hunted is None:
-            if len(self._hunts) >= self.config.hunts:
-                return None
-            peak, floor = self.values.peak(self.config.hunt, self._hunts, NEAR_M / 2), self._roamer.floor()
-            if peak is None or not len(floor.x):
-                return None
-            self._hunted = floor.point(int(np.hypot(floor.x - peak[0], floor.z - peak[1]).argmin()))
-            self._hunts.append(peak)
         x, y, z = self._hunted.tolist()
         action = self._roamer.go(self._hunted)
         if action is None:
@@ -375,7 +319,7 @@ class Navigator:
 
     def candidate(self, thing: SceneObject) -> Candidate:
         """A thing, with what speaks for its being the goal and the way to it."""
-        return Candidate(thing, self._chance(thing), self._roamer.metres_to(thing.position_m))
+        return self._prospects.candidate(thing)
 
     @property
     def things(self) -> list[SceneObject]:
@@ -383,6 +327,11 @@ class Navigator:
         return self._around.things
 
     @property
+    def is_squeezing(self) -> bool:
+        """Whether it goes where it would not fit by the map."""
+        return self._roamer.is_squeezing
+
+    @property
     def rejected(self) -> Mapping[str, int]:
         """Things that were looked at in vain, with how often they had been seen then."""
-        return self._rejected
+        return self._prospects.rejected

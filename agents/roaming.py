@@ -162,6 +162,11 @@ class Roamer:
         self.squeeze(0)
         return []
 
+    @property
+    def is_squeezing(self) -> bool:
+        """Whether the agent is taken for narrower than it is."""
+        return self._radius_m < self.agent_radius_m
+
     def squeeze(self, number: int) -> None:
         """Take the agent for as narrow as the `number`-th part of `SQUEEZE` says; 0 is its true width."""
         share, caution = SQUEEZE[number]

@@ -78,12 +78,15 @@ class Stand:
         eye = self._eye(thing)
         if eye is not None:
             off = float(np.hypot(eye[0] - thing.position_m[0], eye[2] - thing.position_m[2]))
-            behind = self._roamer.finder.distance_field(eye, limit_m=2.0 * off + 4.0)[floor.rows, floor.columns]
+            round_m = self._roamer.finder.distance_field(eye, limit_m=2.0 * off + 4.0)
+            behind = round_m[floor.rows, floor.columns]
             cost = cost + 0.05 * np.minimum(behind, 20.0)
+            if np.isfinite(round_m).any():  # however near it is: what is so far round lies behind a wall
+                cost = np.where(np.isfinite(behind), cost, np.inf)
         for bad in self.bad:
             cost = cost + np.where(np.hypot(x - bad[0], z - bad[2]) < 0.35, 1.0, 0.0)
         at = int(cost.argmin())
-        return float(gap[at]), floor.point(at)
+        return (float(gap[at]), floor.point(at)) if math.isfinite(cost[at]) else None
 
     def _eye(self, thing: SceneObject) -> np.ndarray | None:
         """From where a thing was seen best."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from placecell.agents.inklings import View
 from placecell.agents.room_priors import RoomPriors
 from placecell.agents.values import Glance
 from placecell.memory.records import RecordId
@@ -25,6 +26,7 @@ _ROOMS_SERVE: Final = 8  # steps after which rooms are cut anew
 _BEYOND_M: Final = 0.7  # behind a frontier lies the room that it leads to
 _LOOK_M: Final = 0.5  # places nearer than this were looked from alike
 _A_TURN: Final = 12  # views
+_NEAR_M: Final = 3.0  # from how far single views are worth keeping
 
 
 class Surroundings:
@@ -38,6 +40,7 @@ class Surroundings:
         glances: What every view says of space, oldest first.
         things: Things of the map, as of the last `note`.
         suspects: What may be things, though the map does not tell of them yet.
+        views: Whole things in single views from near, oldest first.
     """
 
     def __init__(self, experience: Experience, priors: RoomPriors) -> None:
@@ -45,6 +48,7 @@ class Surroundings:
         self.glances: list[Glance] = []
         self.things: list[SceneObject] = []
         self.suspects: list[SceneObject] = []
+        self.views: list[View] = []
         self._looked: dict[tuple[int, int], int] = {}
         self._seq: dict[str, int] = {}
         self._roamer: Roamer | None = None
@@ -67,6 +71,10 @@ class Surroundings:
                     if record.embeddings is not None:
                         self.glances.append(Glance(record))
                     x, _, z = record.pose[:3, 3].tolist()
+                    for found in record.detections:
+                        away_m = math.hypot(found.position_m[0] - x, found.position_m[2] - z)
+                        if not found.is_cut and away_m <= _NEAR_M:
+                            self.views.append(View(record.record_id, record.stamp_s, found))
                     self._looked[_cell(x, z)] = self._looked.get(_cell(x, z), 0) + 1
             self._seq[agent_id] = top
         self.things, self.suspects = memory.objects.objects(), memory.objects.suspects()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from placecell.agents.roaming import SQUEEZE, Roamer
 from placecell.agents.standing import Stand, floor_gap_m
 from placecell.geometry import Camera, pose_from
 from placecell.memory.memory import Memory
-from placecell.memory.object_states import SceneObject
+from placecell.memory.object_states import SceneObject, Sighting
+from placecell.memory.records import RecordId
 from placecell.perception.detection import Detection
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
@@ -124,6 +126,18 @@ def test_gaps_are_squeezed_through_only_where_that_leads_nearer(
     assert math.isinf(roamer.metres_to(spot)) == is_squeezed
 
 
+@pytest.mark.parametrize("is_seen_from_here", [True, False])
+def test_behind_a_wall_is_not_beside(is_seen_from_here: bool) -> None:
+    wall, box = ((2.4, 0.0, 0.0), (2.6, 2.5, 4.0)), ((2.6, 0.0, 1.8), (2.7, 0.6, 2.2))
+    experience, sensed = looked_around(BoxEnv(1.2, 2.0, (wall,)), [(4.0, 2.0), (1.2, 2.0)])
+    eye = RecordId("robot", 20 if is_seen_from_here else 2)
+    thing = replace(thing_at(box), sightings=(Sighting(eye, 1.0, 0.9, (0.4, 0.4, 0.6, 0.6)),))
+    roamer = Roamer(experience)
+    roamer.update(sensed)
+    spot = Stand(experience.memory, roamer, lambda point: None).at(sensed, thing)
+    assert (spot is not None) == is_seen_from_here  # it was seen on the other side, to which no way is known
+
+
 def test_a_place_that_was_not_got_to_is_avoided(walled: tuple[Experience, Sensed]) -> None:
     experience, sensed = walled
     roamer, thing = Roamer(experience), thing_at(BESIDE)
@@ -156,6 +170,20 @@ def test_before_it_refuses_it_goes_near_what_looked_like_the_goal(hunts: int) ->
     assert (hunted > 0) == (hunts > 0) and (nearest_m < 1.2) == (hunts > 0)
 
 
+def test_what_looked_like_the_goal_is_gone_near_before_it_squeezes_anywhere() -> None:
+    env = BoxEnv(1.4, 1.2, WALL, red=((0.0, 0.1, 2.2), (0.1, 2.2, 4.0)))
+    experience, reasons = Experience(Memory(RedEncoder()), env.camera), []
+    sensed, planner = experience.observe(env.observe()), Navigator(NavigatorConfig(hunts=1))
+
+    def watch(now: Sensed, decision: Any, info: dict[str, Any]) -> None:
+        reasons.append((decision.reason.split()[0:4], planner.is_squeezing))
+
+    pursue(env, planner, experience, Goal.from_text("violin"), sensed, max_steps=60, watch=watch)
+    hunts = [i for i, (words, _) in enumerate(reasons) if words == ["to", "where", "it", "may"]]
+    squeezes = [i for i, (_, is_squeezing) in enumerate(reasons) if is_squeezing]
+    assert hunts and squeezes and max(hunts) < min(squeezes)
+
+
 class FirstGlance:
     """A detector that finds a violin in the first picture, and never again."""
 
@@ -174,15 +202,21 @@ class FirstGlance:
         return [found] if self.num_looks == 1 else []
 
 
-@pytest.mark.parametrize("suspect", [0.2, 2.0])
-def test_what_fits_the_goal_is_gone_after_though_the_map_does_not_tell_of_it(suspect: float) -> None:
+@pytest.mark.parametrize(
+    ("x", "suspect", "is_found"),
+    [(1.0, 0.2, True), (2.5, 2.0, True), (1.0, 2.0, False)],
+    ids=["as a suspect", "as an inkling, from near", "as neither"],
+)
+def test_what_fits_the_goal_is_gone_after_though_the_map_does_not_tell_of_it(
+    x: float, suspect: float, is_found: bool
+) -> None:
     box: Box = ((4.0, 0.0, 0.4), (4.5, 0.7, 0.9))
-    env = BoxEnv(1.0, 2.5, (box,))
+    env = BoxEnv(x, 2.5, (box,))
     experience = Experience(Memory(RedEncoder()), env.camera, FirstGlance(box))
     sensed = experience.observe(env.observe())
     planner = Navigator(NavigatorConfig(suspect=suspect))
     found = pursue(env, planner, experience, Goal.from_text("violin"), sensed, max_steps=150)
     assert experience.memory.objects.objects() == []
-    assert found.has_stopped and found.decision.is_refusal == (suspect > 1)
-    if suspect < 1:
+    assert found.has_stopped and found.decision.is_refusal != is_found
+    if is_found:
         assert floor_gap_m(found.sensed.position_m, thing_at(box)) < 0.6

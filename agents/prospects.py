@@ -1,0 +1,142 @@
+"""What may be the goal: things of the map, what the map does not tell of yet, and what only single views show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from placecell.agents.close_looks import CloseLooks
+from placecell.agents.inklings import Inklings
+from placecell.agents.matching import Matcher
+from placecell.agents.planner import Sensed
+from placecell.agents.roaming import Reach, Roamer
+from placecell.agents.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from placecell.agents.navigator import NavigatorConfig
+    from placecell.memory.object_states import SceneObject
+
+__all__ = ["Candidate", "Prospects"]
+
+_VAIN_M: Final = 0.6  # so near to what was looked at in vain nothing new is looked for
+_UNSURE: Final = 0.5  # chance that a thing is there still when its place looked empty
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A thing that may be the goal."""
+
+    thing: SceneObject
+    chance: float
+    metres: float
+
+
+class Prospects:
+    """Chances of things to be the goal, by the map, by close looks, and by what was looked at in vain.
+
+    Args:
+        matcher: Compares things with the goal.
+        config: Thresholds.
+        around: What is known of the place.
+        roamer: Knows the ways.
+
+    Attributes:
+        rejected: Things that were looked at in vain, with how often they had been seen then.
+        settle: Chance that is good enough once nothing is left to explore.
+    """
+
+    def __init__(self, matcher: Matcher, config: NavigatorConfig, around: Surroundings, roamer: Roamer) -> None:
+        self._matcher, self._config, self._around, self._roamer = matcher, config, around, roamer
+        # Many signs that must all fit make a small chance of even the right thing.
+        self.settle = config.settle / 4 if matcher.goal.is_unique else config.settle
+        self.rejected: dict[str, int] = {}
+        self._looks = CloseLooks(matcher.detection_chance)
+        self._inklings = Inklings(matcher.detection_chance)
+        self._suspects: list[SceneObject] = []
+        self._fits: dict[str, tuple[SceneObject, float]] = {}  # how well what may be a thing fits the goal
+
+    def update(self, sensed: Sensed) -> None:
+        """Take in an observation, after the surroundings did."""
+        self._suspects = self._suspected()
+        self._looks.add(sensed.detections, sensed.position_m, [*self._around.things, *self._suspects])
+
+    def chance(self, thing: SceneObject) -> float:
+        """Chance to be the goal, by the map and by what close views showed."""
+        chance = self._matcher.chance(thing, self._around.things, self._around.room_of)
+        if chance > 0 and thing.object_id in self._fits:
+            chance *= math.sqrt(thing.confidence)  # that it fits the goal speaks for its being a thing
+        return chance * self._looks.factor(thing) if chance > 0 else chance
+
+    def candidate(self, thing: SceneObject) -> Candidate:
+        """A thing, with what speaks for its being the goal and the way to it."""
+        return Candidate(thing, self.chance(thing), self._roamer.metres_to(thing.position_m))
+
+    def candidates(self, is_last: bool = False) -> list[Candidate]:
+        """Things that may be the goal; those looked at in vain only if more was seen of them, or at last."""
+        found = []
+        for thing in [*self._around.things, *self._suspects]:
+            if thing.state == "gone":
+                continue
+            chance = self.chance(thing) * (_UNSURE if thing.state == "unsure" else 1.0)
+            rejected = self.rejected.get(thing.object_id)
+            if rejected is not None and not is_last and thing.num_sightings < 1.5 * rejected + 3:
+                continue
+            if chance >= min(self._config.maybe, self.settle):
+                found.append(Candidate(thing, chance, self._roamer.metres_to(thing.position_m)))
+        return found
+
+    def inkling(self, is_last: bool = False) -> Candidate | None:
+        """The likeliest of what only single views show, where nothing that the map tells of was looked at in vain.
+
+        Close looks do not count against it: most views take it for a part of something else.
+        """
+        least = self.settle if is_last else self._config.stop
+        vain = [thing for thing in [*self._around.things, *self._suspects] if thing.object_id in self.rejected]
+        found = []
+        for thing in self._inklings.things(self._around.views):
+            is_vain = any(math.dist(thing.position_m, other.position_m) < _VAIN_M for other in vain)
+            if is_vain or (not is_last and thing.num_sightings < 2 * self.rejected.get(thing.object_id, 0)):
+                continue
+            chance = self._matcher.chance(thing, self._around.things, self._around.room_of) * thing.confidence
+            if chance >= least:
+                found.append(Candidate(thing, chance, self._roamer.metres_to(thing.position_m)))
+        return max(found, key=lambda c: (c.chance, c.thing.object_id), default=None)
+
+    def at_last(self) -> Candidate | None:
+        """The best there is, once everything was seen: what was looked at in vain may be it."""
+        known, inkling = self.best(self.candidates(is_last=True)), self.inkling(is_last=True)
+        options = [option for option in (known, inkling) if option is not None and option.chance >= self.settle]
+        return max(options, key=lambda option: option.chance, default=None)
+
+    def best(self, candidates: Sequence[Candidate], current: SceneObject | None = None) -> Candidate | None:
+        """The likeliest; of things about as likely the nearest, and the `current` target sooner than another."""
+        if not candidates:
+            return None
+        top = max(candidate.chance for candidate in candidates)
+        share = 0.92 if self._matcher.goal.is_unique else 0.8
+        alike = [candidate for candidate in candidates if candidate.chance >= share * top]
+        kept = None if current is None else current.object_id
+        return min(alike, key=lambda c: (c.metres - (1.0 if c.thing.object_id == kept else 0.0), c.thing.object_id))
+
+    def worth_a_look(self, candidates: Sequence[Candidate], frontiers: Sequence[Reach]) -> Candidate | None:
+        """An unlikely thing that is so near that it is worth a look before the next frontier."""
+        options = [candidate for candidate in candidates if candidate.chance >= self._config.maybe]
+        if not options:
+            return None
+        best = max(options, key=lambda c: c.chance / (c.metres + 1.0))
+        if not frontiers:
+            return best
+        beyond = min(reach.metres for reach in frontiers)
+        return best if best.chance / (best.metres + 1.0) > 0.25 / (beyond + 1.0) else None
+
+    def _suspected(self) -> list[SceneObject]:
+        """What may be things and fit the goal, though the map does not tell of them yet."""
+        before, self._fits = self._fits, {}
+        for thing in self._around.suspects:
+            known = before.get(thing.object_id)
+            if known is None or known[0] is not thing:
+                known = thing, self._matcher.detection_chance(thing)
+            self._fits[thing.object_id] = known
+        return [thing for thing, fit in self._fits.values() if fit >= self._config.suspect]
