@@ -1,0 +1,79 @@
+"""Which of several things is gone to, and which is worth a look on the way."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from placecell.agents.goals import Goal
+from placecell.agents.matching import Matcher
+from placecell.agents.navigator import NavigatorConfig
+from placecell.agents.planner import Experience
+from placecell.agents.prospects import Candidate, Prospects
+from placecell.agents.roaming import Reach, Roamer
+from placecell.agents.room_priors import RoomPriors
+from placecell.agents.surroundings import Surroundings
+from placecell.geometry import Camera
+from placecell.memory.memory import Memory
+from placecell.memory.object_states import SceneObject
+from placecell.memory.places import Frontier
+from placecell.perception.encoders import open_encoder
+
+ENCODER = open_encoder("builtin", threads=1)
+SPOT = (0.0, 0.0, 0.0)
+
+
+def prospects(text: str = "mug") -> Prospects:
+    experience = Experience(Memory(ENCODER), Camera(32, 32))
+    around, roamer = Surroundings(experience, RoomPriors()), Roamer(experience)
+    around.begin(experience, roamer)
+    return Prospects(Matcher(Goal.from_text(text), ENCODER), NavigatorConfig(), around, roamer)
+
+
+def candidate(number: int, chance: float, metres: float) -> Candidate:
+    thing = SceneObject(
+        f"a:{number}", "a", "mug", (("mug", 1.0),), None, SPOT, SPOT, SPOT, 5, 1.0, 0.0, 1.0, "here", 0.0, (), ()
+    )
+    return Candidate(thing, chance, metres)
+
+
+def reach(metres: float) -> Reach:
+    return Reach(cast("Frontier", SimpleNamespace(frontier_id=1)), metres, 4 * metres)
+
+
+def test_of_things_about_as_likely_the_nearest_is_taken() -> None:
+    far, near, unlike = candidate(1, 0.9, 8.0), candidate(2, 0.8, 2.0), candidate(3, 0.5, 0.5)
+    assert prospects("mug").best([far, near, unlike]) is near
+    # Exactly one is meant: what is clearly likelier is gone to, however far it is.
+    assert prospects("the red mug").best([far, near, unlike]) is far
+    assert prospects().best([]) is None
+
+
+def test_what_is_gone_to_already_is_not_given_up_for_a_little() -> None:
+    here, there = candidate(1, 0.9, 3.0), candidate(2, 0.9, 2.5)
+    assert prospects().best([here, there]) is there
+    assert prospects().best([here, there], here.thing) is here
+
+
+@pytest.mark.parametrize(("metres", "beyond_m", "is_worth"), [(1.0, 4.0, True), (6.0, 2.0, False), (6.0, 20.0, True)])
+def test_an_unlikely_thing_is_worth_a_look_when_it_is_near(metres: float, beyond_m: float, is_worth: bool) -> None:
+    found = prospects().worth_a_look([candidate(1, 0.2, metres)], [reach(beyond_m)])
+    assert (found is not None) == is_worth
+    assert prospects().worth_a_look([candidate(1, 0.2, metres)], []) is not None
+    assert prospects().worth_a_look([candidate(1, 0.1, metres)], []) is None
+
+
+JUDGE, ONE = prospects("mug"), prospects("the red mug")
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 1.0), st.floats(0.0, 30.0)), min_size=1, max_size=8), st.booleans())
+def test_the_best_is_never_much_less_likely_than_another(rows: list[tuple[float, float]], is_unique: bool) -> None:
+    options = [candidate(i, chance, metres) for i, (chance, metres) in enumerate(rows)]
+    best = (ONE if is_unique else JUDGE).best(options)
+    assert best is not None and best.chance >= (0.92 if is_unique else 0.8) * max(option.chance for option in options)
+    assert math.isclose(JUDGE.settle, 4 * ONE.settle)  # a description has many signs that must all fit
