@@ -89,7 +89,23 @@ def _thing(text: str) -> tuple[tuple[str, ...], str | None, str]:
 
 _FILLERS: Final = frozenset(
     ("the", "a", "an", "any", "some", "this", "that", "is", "it", "there", "its", "which", "one", "i", "am", "of")
-    + ("looking", "for", "find", "me", "go", "to", "please", "located", "standing", "my", "your", "our", "and")
+    + (
+        "pair",
+        "pairs",
+        "looking",
+        "for",
+        "find",
+        "me",
+        "go",
+        "to",
+        "please",
+        "located",
+        "standing",
+        "my",
+        "your",
+        "our",
+        "and",
+    )
 )
 
 

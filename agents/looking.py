@@ -10,6 +10,7 @@ from jaxtyping import Float32, Float64
 
 from placecell.agents.evidence import unknown_words
 from placecell.agents.vocabulary import ROOMS, THINGS
+from placecell.errors import UnknownWordError
 
 __all__ = ["Looker"]
 
@@ -57,8 +58,14 @@ class Looker:
         return str(self._object)
 
     def knows(self, phrase: str) -> bool:
-        """Whether the encoder knows every word of `phrase`."""
-        return self._encoder is not None and not unknown_words(self._encoder, phrase)
+        """Whether the encoder knows every word of `phrase`, and any of them names what a picture shows."""
+        if self._encoder is None or unknown_words(self._encoder, phrase):
+            return False
+        try:
+            self.vectors([self._object.format(phrase)])
+        except UnknownWordError:
+            return False
+        return True
 
     def vectors(self, phrases: Sequence[str]) -> Float32[np.ndarray, "n d"]:
         """Unit vectors of `phrases`; words that the encoder does not know are left out of them."""

@@ -12,6 +12,7 @@ from placecell.agents.answer import Answer
 from placecell.agents.choices import clean_choice
 from placecell.agents.choosing import choose
 from placecell.agents.evidence import MemoryLike, Scope
+from placecell.agents.glimpses import Glimpses
 from placecell.agents.questions import Question, parse_question, split_choices
 from placecell.agents.scene import MappedScene
 from placecell.agents.scene_forms import parse_scene_question
@@ -63,6 +64,7 @@ class EvidenceReader:
             raise ValueError(f"threshold must lie between 0 and 1, got {threshold}")
         self._search = Searcher(memory, float(threshold))
         self._scene: tuple[tuple[int, int, float | None], MappedScene] | None = None
+        self._glimpses = Glimpses()
 
     def ask(
         self,
@@ -130,5 +132,5 @@ class EvidenceReader:
             return None  # a film has no scene: its records need not be read
         version = (memory.objects.version, memory.places.version, as_of)
         if self._scene is None or self._scene[0] != version:
-            self._scene = version, MappedScene(memory, self._search.look, as_of)
+            self._scene = version, MappedScene(memory, self._search.look, as_of, self._glimpses)
         return self._scene[1] if self._scene[1].things else None

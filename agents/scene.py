@@ -12,16 +12,19 @@ import numpy as np
 from jaxtyping import Float64
 
 from placecell.agents.evidence import recollection_of
+from placecell.agents.glimpses import Glimpses, Spot, spots_of
 from placecell.agents.goals import Mention
 from placecell.agents.looking import Looker
-from placecell.agents.sizes import size_fit
+from placecell.agents.resting import gap_m, rests_on, shelved
+from placecell.agents.sizes import SIZES, size_fit
+from placecell.agents.usual import is_usual
 from placecell.memory.object_states import ObjectChange, SceneObject, Sighting
 from placecell.memory.records import Recollection, RecordId
 from placecell.memory.room_names import Namer, view_namer
 from placecell.memory.rooms import Room
 from placecell.perception.vocabulary import COLOUR_WORDS, NOUNS, ROOM_WORDS
 
-__all__ = ["CARRIERS", "MAX_PICTURES", "Match", "MappedScene", "gap_m", "rests_on"]
+__all__ = ["CARRIERS", "MAX_PICTURES", "MappedScene", "Match"]
 
 MAX_PICTURES: Final = 4
 NAMES: Final = tuple(NOUNS)
@@ -29,6 +32,9 @@ _COLUMN: Final = {name: i for i, name in enumerate(NAMES)}
 _SURE_SIGHTINGS: Final = 2.0  # views after which a thing is taken to be no accident
 _LIKELY: Final = 0.3  # a thing that fits worse is not what was meant
 CARRIERS: Final = ("table", "desk", "dresser", "kitchen counter", "washing machine", "bookshelf", "bathtub", "tv")
+_FAINT: Final = 0.1  # chance of a thing that only single views tell of, below which it is left out
+_BOARDED: Final = ("bookshelf", "kitchen counter")
+_BESIDE_M: Final = 0.2
 _NEAR_M: Final = 0.6  # a thing on a wall or in a doorway belongs to a room that near
 _REACH_M: Final = 0.3  # things of one name closer than this are one thing seen as two
 
@@ -48,47 +54,73 @@ class MappedScene:
         memory: A memory with `objects` and `places`.
         look: Names vectors of the memory's encoder.
         as_of: The scene as it was known at this time, seconds; None for now.
+        glimpses: What was read of the memory's views before; it reads on.
     """
 
-    def __init__(self, memory: Any, look: Looker, as_of: float | None = None) -> None:
+    def __init__(self, memory: Any, look: Looker, as_of: float | None = None, glimpses: Glimpses | None = None) -> None:
         self.memory, self.look, self._as_of = memory, look, as_of
-        self.things: tuple[SceneObject, ...] = tuple(memory.objects.objects(as_of))
+        self._mapped: tuple[SceneObject, ...] = tuple(memory.objects.objects(as_of))
+        self._glimpsed = self._overlooked(glimpses or Glimpses())
+        self.things = (*self._mapped, *self._glimpsed)
         self._row = {thing.object_id: i for i, thing in enumerate(self.things)}
+
+    def _overlooked(self, glimpses: Glimpses) -> tuple[SceneObject, ...]:
+        """Small things that views tell of where the map has none."""
+        found: list[SceneObject] = []
+        for spot in spots_of(glimpses.read(self.memory.records(), self._as_of)):
+            if any(_explains(thing, spot) for thing in self._mapped):
+                continue
+            thing = spot.thing(len(found), 0.0)
+            carried = max(
+                (
+                    rests_on(thing, other) * (0.2 + 0.8 * sum(other.share(name) for name in CARRIERS))
+                    for other in self._mapped
+                    if other.state != "gone"
+                ),
+                default=0.0,
+            )
+            if (chance := spot.chance(carried)) >= _FAINT:
+                found.append(replace(thing, confidence=chance))
+        return tuple(found)
 
     # --- names and colours -------------------------------------------------------------------------------------------
 
     @cached_property
     def chances(self) -> Float64[np.ndarray, "n c"]:
         """Chance of each thing to be of each category: what its views were called, what they look like, how large."""
-        votes = np.zeros((len(self.things), len(NAMES)))
-        for row, thing in zip(votes, self.things, strict=True):
+        extra = np.zeros((len(self._glimpsed), len(NAMES)))
+        for row, thing in zip(extra, self._glimpsed, strict=True):
+            row[_COLUMN[thing.name]] = thing.confidence
+        votes = np.zeros((len(self._mapped), len(NAMES)))
+        for row, thing in zip(votes, self._mapped, strict=True):
             for name, share in thing.labels:
                 if name in _COLUMN:
                     row[_COLUMN[name]] = share
         if not len(votes):
-            return votes
+            return extra
         looks = votes.copy()
-        seen = [i for i, thing in enumerate(self.things) if thing.embedding is not None]
+        seen = [i for i, thing in enumerate(self._mapped) if thing.embedding is not None]
         if seen:
-            vectors = np.stack([np.asarray(self.things[i].embedding, np.float32) for i in seen])
+            vectors = np.stack([np.asarray(self._mapped[i].embedding, np.float32) for i in seen])
             groups = [NOUNS[name][:1] for name in NAMES]
             looks[seen] = self.look.divide(vectors, groups, self.look.object_prompt)
         floors = [floor.height_m for floor in self.memory.places.floors] or [0.0]
         fits = [
             [size_fit(name, thing.low_m, thing.high_m, self._floor_under(thing, floors)) for name in NAMES]
-            for thing in self.things
+            for thing in self._mapped
         ]
         both = (votes + looks) * np.sqrt(fits)  # (n, c)
         both /= np.maximum(both.sum(axis=1, keepdims=True), 1e-9)
-        return np.asarray(both * np.array([self._is_real(thing) for thing in self.things])[:, None])
+        return np.concatenate([both * np.array([self._is_real(thing) for thing in self._mapped])[:, None], extra])
 
     @staticmethod
     def _floor_under(thing: SceneObject, floors: Sequence[float]) -> float:
         return max((height for height in floors if height <= thing.low_m[1] + 0.3), default=min(floors))
 
-    @staticmethod
-    def _is_real(thing: SceneObject) -> float:
+    def _is_real(self, thing: SceneObject) -> float:
         """Chance that a thing is one, and no accident of a few views."""
+        if self._row[thing.object_id] >= len(self._mapped):
+            return thing.confidence
         if thing.is_privileged:
             return 1.0
         return thing.confidence * (1.0 - math.exp(-thing.num_sightings / _SURE_SIGHTINGS))
@@ -183,7 +215,7 @@ class MappedScene:
     @cached_property
     def rooms(self) -> list[Room]:
         """Rooms of the map, named by the things in them and by the pictures taken there."""
-        return list(self.memory.places.rooms(self.things, self._namer()))
+        return list(self.memory.places.rooms(self._mapped, self._namer()))
 
     def _namer(self) -> Namer:
         names = [name for group in self.look.known(tuple(ROOM_WORDS.values())) for name in group[:1]]
@@ -228,11 +260,28 @@ class MappedScene:
         room = self.room_of(thing)
         return 0.0 if room is None else 1.0 if room.name == name else self.room_chance(room, name)
 
+    def holds(self, carrier: SceneObject, thing: SceneObject) -> float:
+        """How well a thing fits on top of another, or on a board of what has boards, in [0, 1]."""
+        fit = rests_on(thing, carrier)
+        boarded = self.chance(carrier, _BOARDED) if fit < 0.8 else 0.0
+        return max(fit, 0.8 * boarded * shelved(thing, carrier)) if boarded > 0.3 else fit
+
+    def below(self, thing: SceneObject, names: Sequence[str]) -> SceneObject | None:
+        """What most likely carries a thing that is put on others and that none fits under; None where it may lie."""
+        is_put = any(name in SIZES and SIZES[name][4] == "put" for name in names or (self.name_of(thing),))
+        near = [
+            (self.chance(other, CARRIERS) * (2.0 if is_usual(names, (self.name_of(other),)) else 1.0), other)
+            for other in self._mapped
+            if other is not thing and other.state != "gone" and gap_m(thing, other) <= _BESIDE_M
+        ]
+        best = max(near, key=lambda pair: (pair[0], pair[1].object_id), default=(0.0, thing))
+        return best[1] if is_put and best[0] >= 0.3 else None
+
     def carrier_of(self, thing: SceneObject) -> tuple[SceneObject, float] | None:
         """What a thing stands on, and how well that fits: by geometry, and by whether things are put on such things."""
         held = [
-            (other, rests_on(thing, other) * (0.2 + 0.8 * self.chance(other, CARRIERS)))
-            for other in self.things
+            (other, self.holds(other, thing) * (0.2 + 0.8 * self.chance(other, CARRIERS)))
+            for other in self._mapped
             if other is not thing and other.state != "gone"
         ]
         held = [pair for pair in held if pair[1] > 0.1]
@@ -241,7 +290,7 @@ class MappedScene:
     def on(self, carrier: SceneObject) -> list[Match]:
         """What stands on a thing, surest first."""
         found = [
-            Match(thing, rests_on(thing, carrier) * self._is_real(thing))
+            Match(thing, self.holds(carrier, thing) * self._is_real(thing))
             for thing in self.things
             if thing is not carrier and thing.state != "gone"
         ]
@@ -251,7 +300,7 @@ class MappedScene:
         if thing is anchor:
             return 0.0
         if relation == "on":
-            return rests_on(thing, anchor)
+            return self.holds(anchor, thing)
         return 1.0 if gap_m(thing, anchor) <= 1.0 else 0.0
 
     # --- change ------------------------------------------------------------------------------------------------------
@@ -300,26 +349,13 @@ class MappedScene:
         return tuple(chosen)
 
 
-def gap_m(a: SceneObject, b: SceneObject) -> float:
-    """Distance between the boxes of two things on the floor plan, metres."""
-    apart = [max(0.0, a.low_m[i] - b.high_m[i], b.low_m[i] - a.high_m[i]) for i in (0, 2)]
-    return math.hypot(*apart)
-
-
-def rests_on(thing: SceneObject, carrier: SceneObject) -> float:
-    """How well a thing fits on top of another, in [0, 1]: above it in plan, its foot at its height or on a board."""
-    margin = 0.15  # of a carrier, only what its things leave free is seen
-    low, high = thing.low_m, thing.high_m
-    inside = 1.0
-    for i in (0, 2):
-        size = max(high[i] - low[i], 0.02)
-        common = min(high[i], carrier.high_m[i] + margin) - max(low[i], carrier.low_m[i] - margin)
-        inside *= min(max(common / size, 0.0), 1.0)
-    if inside < 0.4 or low[1] < 0.2 or high[1] < carrier.high_m[1] - 0.35:
-        return 0.0
-    area, under = ((t.high_m[0] - t.low_m[0]) * (t.high_m[2] - t.low_m[2]) for t in (thing, carrier))
-    if area > under + 0.02:
-        return 0.0
-    lift = low[1] - carrier.high_m[1]
-    fit = math.exp(-((max(lift - 0.05, 0.0) / 0.15) ** 2)) if lift > 0 else math.exp(-((lift / 0.5) ** 2))
-    return inside * fit
+def _explains(thing: SceneObject, spot: Spot) -> bool:
+    """Whether a thing of the map is what was seen there: about as large, and called so too."""
+    if thing.share(spot.name) <= 0.2:
+        return False
+    least = np.maximum(np.asarray(thing.size_m), 0.0).max()
+    inside = all(
+        low - 0.1 < at < high + 0.1
+        for at, low, high in zip((spot.low_m + spot.high_m) / 2, thing.low_m, thing.high_m, strict=True)
+    )
+    return bool(inside and least <= max(1.0, 2.2 * float((spot.high_m - spot.low_m).max())))

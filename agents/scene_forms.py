@@ -204,7 +204,7 @@ def _purpose(text: str) -> SceneQuestion | None:
         rf"{_WHERE} (?:could|can|should|would|do|might) {_SOMEBODY}(?: go)? (?:to )?(.+)$",
         text,
     ):
-        if re.match(r"(?:find|see|saw|seen|look for|get) ", found[1]) or re.search(
+        if re.match(r"(?:find(?! out)|see|saw|seen|look for|get) ", found[1]) or re.search(
             r"\b(?:see|find|put|leave|left)$", found[1]
         ):
             return None

@@ -19,6 +19,8 @@ from placecell.agents.scene_things import ROOM_OF, SURE, ThingReader
 
 __all__ = ["SceneReader"]
 
+_UNDERSTOOD: Final = 0.7  # a purpose that is understood less well is taken for what may be said of things
+
 
 class SceneReader(ThingReader):
     """Answers questions about one reading of a scene.
@@ -124,7 +126,8 @@ class SceneReader(ThingReader):
                 scores = [0.03 + 0.05 * (1 - rest if kind == "gone" else rest) for rest in rests]
             return self._choose(scores, things)
         changes = [change for change in self._scene.changes if change.kind in kinds]
-        changed = [self._scene.memory.objects.get(change.object_id) for change in changes]
+        known = [self._scene.memory.objects.get(change.object_id) for change in changes]
+        changed = [thing for thing in known if thing is not None]  # a change may be of what nobody can name
         if not changed:
             return self._say("nothing", "nothing", 0.5)
         names = list(dict.fromkeys(self._scene.name_of(thing) for thing in changed))
@@ -165,7 +168,10 @@ class SceneReader(ThingReader):
         words = self._question.words
         if self._kind() in ("which_is", "any_is") or words.startswith("that "):
             return dict.fromkeys(things_that_are(words), 1.0) or dict(things_for(words))
-        return dict(things_for(words)) or dict.fromkeys(things_that_are(words), 1.0)
+        known, meant = things_for(words), things_that_are(words)
+        return (
+            dict(known) if max(known.values(), default=0.0) >= _UNDERSTOOD or not meant else dict.fromkeys(meant, 1.0)
+        )
 
     def _server(self, room: str | None = None) -> tuple[float, Match | None]:
         """The thing that serves best, and how well."""

@@ -14,8 +14,10 @@ from typing import Any, Final
 from placecell.agents.answer import Answer, no_match
 from placecell.agents.choices import clean_choice, is_none, number_in, pick, yes_no
 from placecell.agents.goals import Mention, parse_mention
-from placecell.agents.scene import CARRIERS, MappedScene, Match, gap_m, rests_on
+from placecell.agents.resting import gap_m
+from placecell.agents.scene import CARRIERS, MappedScene, Match
 from placecell.agents.scene_forms import SceneQuestion
+from placecell.agents.usual import is_usual
 from placecell.agents.vocabulary import COLOURS, ROOMS
 from placecell.memory.object_states import SceneObject
 
@@ -23,6 +25,9 @@ __all__ = ["ROOM_OF", "SURE", "ThingReader"]
 
 SURE: Final = 0.2  # a thing that fits a phrase worse is not there
 _NEXT_M: Final = 0.9
+_CLOSED: Final = ("is_on", "anything_on", "is_next_to", "is_in", "is_colour")  # yes or no, however unsure
+_GUESS: Final = 0.1  # chance of an answer that rests on what is usual alone
+_AT_HAND_M: Final = 1.5
 _COLOUR_OF: Final = {name: group[0] for group in COLOURS for name in group}
 ROOM_OF: Final = {name: group[0] for group in ROOMS for name in group}
 
@@ -97,7 +102,9 @@ class ThingReader:
         return self._scene.best(mention, room, with_gone)
 
     def _missing(self, *pairs: tuple[Mention, Match | None]) -> Answer | None:
-        """A refusal if one of the things is not there."""
+        """A refusal if one of the things is not there; whoever asks for yes or no is told the likelier of the two."""
+        if self._kind() in _CLOSED and all(match is not None for _, match in pairs):
+            return None
         worst = min(pairs, key=lambda pair: pair[1].chance if pair[1] else 0.0)
         chance = worst[1].chance if worst[1] else 0.0
         return self._refuse(worst[0].phrase, chance) if chance < SURE else None
@@ -161,7 +168,9 @@ class ThingReader:
         found = self._scene.all_of(mention, room)
         if not found:
             best = self._scene.best(mention, room)
-            return self._refuse(mention.phrase, best.chance if best else 0.0)
+            if best is None or best.chance < _GUESS:
+                return self._refuse(mention.phrase, best.chance if best else 0.0)
+            found = [best]
         chance = math.prod(match.chance for match in found)
         where = f" in the {room}" if room else ""
         return self._say(f"{len(found)}{where}", len(found), chance, [match.thing for match in found])
@@ -243,15 +252,25 @@ class ThingReader:
         mentions = self._question.other or self._mentions
         found = [self._one(mention) for mention in mentions]
         pairs = [(self._question.thing, anchor), *zip(mentions, found, strict=True)]
-        if not mentions or (refusal := self._missing(*pairs)):
+        if not mentions or (refusal := self._missing(pairs[0])) or anchor is None:
             return refusal if mentions else None
-        assert anchor is not None
+        if len(found) != 2 or all(match is None or match.chance < SURE for match in found):
+            if refusal := self._missing(*pairs[1:]):
+                return refusal
+        elif any(match is None or match.chance < SURE for match in found):  # one is unseen: is the other at hand?
+            seen = 0 if found[0] is not None and found[0].chance >= SURE else 1
+            other = found[seen]
+            assert other is not None
+            near = (_apart_m(other.thing, anchor.thing) <= _AT_HAND_M) != self._question.negated
+            return self._nearer(mentions, seen if near else 1 - seen, _GUESS, [anchor.thing, other.thing])
         gaps = [_apart_m(match.thing, anchor.thing) if match else math.inf for match in found]
         order = sorted(range(len(gaps)), key=lambda i: gaps[i], reverse=self._question.negated)
         index = order[0]
         ratio = abs(gaps[order[0]] - gaps[order[1]]) / max(*gaps, 1e-6) if len(gaps) > 1 else 1.0
         chance = math.prod(match.chance for _, match in pairs if match) * (0.5 + 0.5 * min(1.0, 2 * ratio))
-        things = [match.thing for match in (anchor, found[index]) if match]
+        return self._nearer(mentions, index, chance, [match.thing for match in (anchor, found[index]) if match])
+
+    def _nearer(self, mentions: Sequence[Mention], index: int, chance: float, things: Sequence[SceneObject]) -> Answer:
         answer = self._say(f"the {mentions[index].phrase}", mentions[index].phrase, chance, things)
         if not self._options:
             return answer
@@ -277,28 +296,29 @@ class ThingReader:
     def what_on(self) -> Answer | None:
         """What stands on a thing."""
         mention = self._question.other[0]
-        carriers = [match for match in self._scene.find(mention) if match.chance >= SURE]
-        if not carriers:
-            best = self._scene.best(mention)
-            return self._refuse(mention.phrase, best.chance if best else 0.0)
+        found = self._scene.find(mention)
+        carriers = [match for match in found if match.chance >= SURE] or (found[:1] if self._options else [])
+        if not carriers and not self._options:
+            return self._refuse(mention.phrase, found[0].chance if found else 0.0)
         held = {match.thing.object_id: match.chance for carrier in carriers for match in self._scene.on(carrier.thing)}
         if self._options:
             scores, things = [], []
             for option in self._mentions:
+                usual = 0.05 if is_usual(option.names, mention.names) else 0.02
                 fits = [
-                    (match.chance * (0.05 + held.get(match.thing.object_id, 0.0)), match.thing)
+                    (match.chance * (usual + held.get(match.thing.object_id, 0.0)), match.thing)
                     for match in self._scene.find(option)
                 ]
                 best_fit = max(fits, key=lambda pair: pair[0], default=(0.0, None))
                 scores.append(best_fit[0])
                 things.append(best_fit[1])
             return self._choose(scores, things)
-        found = [match for carrier in carriers[:1] for match in self._scene.on(carrier.thing) if match.chance >= 0.5]
-        if not found:
+        there = [match for match in self._scene.on(carriers[0].thing) if match.chance >= 0.5]
+        if not there:
             return self._say("nothing", "nothing", carriers[0].chance * 0.5, [carriers[0].thing])
-        names = list(dict.fromkeys(self._scene.name_of(match.thing) for match in found))
-        shown = [carriers[0].thing, *(match.thing for match in found)]
-        return self._say("the " + ", the ".join(names), names[0], carriers[0].chance * found[0].chance, shown)
+        names = list(dict.fromkeys(self._scene.name_of(match.thing) for match in there))
+        shown = [carriers[0].thing, *(match.thing for match in there)]
+        return self._say("the " + ", the ".join(names), names[0], carriers[0].chance * there[0].chance, shown)
 
     def on_what(self) -> Answer | None:
         """What a thing stands on."""
@@ -309,6 +329,8 @@ class ThingReader:
             return self._refuse(mention.phrase, best.chance if best else 0.0)
         match = found[0]
         carrier = self._scene.carrier_of(match.thing)
+        if carrier is None and (below := self._scene.below(match.thing, mention.names)) is not None:
+            carrier = below, 0.3
         if carrier is None:
             return self._say("the floor", "floor", match.chance * 0.5, [match.thing])
         name = max(CARRIERS, key=lambda name: self._scene.chance(carrier[0], (name,)))
@@ -321,13 +343,14 @@ class ThingReader:
         """Whether one thing stands on another."""
         mention, other = self._question.thing, self._question.other[0]
         first, second = self._one(mention), self._one(other)
-        if (refusal := self._missing((mention, first), (other, second))) or first is None or second is None:
-            return refusal
+        if first is None or second is None:
+            things = [match.thing for match in (first, second) if match is not None]
+            return self._yes_no(is_usual(mention.names, other.names), _GUESS, things, "to judge by what is usual")
         best = 0.0
         things = [first.thing, second.thing]
         for a in (match for match in self._scene.find(mention) if match.chance >= 0.6 * first.chance):
             for b in (match for match in self._scene.find(other) if match.chance >= 0.6 * second.chance):
-                fit = rests_on(a.thing, b.thing)
+                fit = self._scene.holds(b.thing, a.thing)
                 carrier = self._scene.carrier_of(a.thing)
                 if carrier is not None and carrier[0] is not b.thing:
                     fit *= 0.5  # something else carries it better

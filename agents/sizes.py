@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["size_fit"]
+__all__ = ["SIZES", "size_fit"]
 
 # Least and greatest height, least and greatest longer side on the floor plan, in metres; "stands", "put" or "hangs".
-_SIZES: Final[dict[str, tuple[float, float, float, float, str]]] = {
+SIZES: Final[dict[str, tuple[float, float, float, float, str]]] = {
     "sofa": (0.7, 1.0, 1.5, 2.3, "stands"),
     "beanbag": (0.5, 0.9, 0.7, 1.1, "stands"),
     "bed": (0.5, 1.8, 1.9, 2.3, "stands"),
@@ -79,7 +79,7 @@ def size_fit(name: str, low_m: Sequence[float], high_m: Sequence[float], floor_m
         >>> size_fit("mug", (0.0, 0.7, 0.0), (0.1, 0.8, 0.1)), size_fit("mug", (0.0, 0.0, 0.0), (1.5, 0.8, 0.7))
         (1.0, 0.02)
     """
-    known = _SIZES.get(name)
+    known = SIZES.get(name)
     if known is None:
         return 1.0
     low_h, high_h, low_w, high_w, place = known
