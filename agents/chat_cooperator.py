@@ -127,7 +127,7 @@ class ChatCooperator(Cooperator):
         """What can be done at all: the symbolic plan's goal, what can be fetched, made or placed, what to look for."""
         have, options = now.inventory, [symbolic]
         for item in ("wood", "stone", "coal", "iron", "diamond"):
-            cost, cell = now.nearest("tree" if item == "wood" else item, self._taken(now))
+            cost, cell = now.nearest("tree" if item == "wood" else item, self._targets.taken(now))
             tool = MINED_WITH.get(item)
             if cell is None or tool is None or have[tool]:
                 options.append(Goal("explore", item) if cell is None else Goal("collect", item, cell, cost))

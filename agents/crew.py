@@ -17,7 +17,7 @@ from placecell.memory.transports import Faults, Network
 __all__ = ["STEPS", "Crew", "Episode", "make_crew", "play"]
 
 #: One step is one second of the protocol. Records go as soon as they are written; queries make up for what was lost.
-STEPS = Policy(every_s=50.0, patience_s=75.0, name_lease_s=200.0)
+STEPS = Policy(every_s=200.0, patience_s=300.0, name_lease_s=200.0)
 
 
 @dataclass(eq=False)

@@ -19,7 +19,7 @@ from placecell.memory.signing import KeyRegistry, Signer
 __all__ = ["CooperatorMaker", "CooperatorMember"]
 
 #: As in one process, but who was started anew is heard again soon.
-RESTARTS: Final = replace(STEPS, name_lease_s=5.0)
+RESTARTS: Final = replace(STEPS, every_s=50.0, patience_s=75.0, name_lease_s=5.0)
 
 
 class CooperatorMember:

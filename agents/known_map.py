@@ -17,8 +17,9 @@ from placecell.memory.records import Record
 __all__ = ["Find", "KnownMap", "read_finds", "write_finds"]
 
 _NUMBER: Final = {letter: number for number, letter in enumerate(LETTERS)}
-_STRIP: Final = re.compile(r"(\d{1,3}),(\d{1,3})([>v])((?:[a-zA-Z]\d{0,3})+)")
-_RUN: Final = re.compile(r"([a-zA-Z])(\d{0,3})")
+_STRIP: Final = re.compile(r"(\d{1,3}),(\d{1,3})(?:([>v])|\*(\d{1,3})\*)((?:[a-zA-Z?]\d{0,3})+)")
+_RUN: Final = re.compile(r"([a-zA-Z?])(\d{0,3})")
+_MOST_CELLS: Final = 4096  # of one block
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +31,53 @@ class Find:
 
 
 def write_finds(finds: Iterable[Find]) -> str:
-    """Finds as text, a few bytes for a strip of cells: `x,y>` or `x,yv` (to the right or down), then letters and runs.
+    """Finds as text, in whichever way is shorter.
+
+    Strips of cells: `x,y>` or `x,yv` (to the right or down), then letters and runs. Or one block: `x,y*w*`, then
+    letters and runs of its cells row after row, `w` to a row, with `?` for cells that are not told.
 
     Example:
         >>> write_finds([Find((3, 4), 2), Find((3, 5), 2), Find((3, 6), 3), Find((9, 9), 10)])
         '3,4vg2s 9,9>d'
+        >>> write_finds(Find((x, y), 2 + (x == y)) for x in range(4) for y in range(3))
+        '0,0*4*sg4sg4sg'
     """
-    left = {find.cell: find.material for find in finds}
-    across, down = _strips(left, (1, 0)), _strips(left, (0, 1))
-    best, step, sign = (across, (1, 0), ">") if len(across) < len(down) else (down, (0, 1), "v")
+    told = {find.cell: find.material for find in finds}
+    across, down = _strips(told, (1, 0)), _strips(told, (0, 1))
+    strips = _write_strips(told, across, (1, 0)) if len(across) < len(down) else _write_strips(told, down, (0, 1))
+    block = _write_block(told)
+    return block if block and len(block) < len(strips) else strips
+
+
+def _write_strips(told: Mapping[Cell, int], strips: list[tuple[Cell, int]], step: Cell) -> str:
+    sign = ">" if step == (1, 0) else "v"
     parts = []
-    for (x, y), length in best:
-        cells = [left[x + i * step[0], y + i * step[1]] for i in range(length)]
-        runs = [(LETTERS[number], len(list(same))) for number, same in groupby(cells)]
-        told = "".join(letter + (str(count) if count > 1 else "") for letter, count in runs)
-        parts.append(f"{x},{y}{sign if length > 1 else '>'}{told}")
+    for (x, y), length in strips:
+        cells = [told[x + i * step[0], y + i * step[1]] for i in range(length)]
+        parts.append(f"{x},{y}{sign if length > 1 else '>'}{_runs(cells)}")
     return " ".join(parts)
+
+
+def _write_block(told: Mapping[Cell, int]) -> str:
+    """All finds as one block; empty if there are none, or the block would be long."""
+    xs, ys = sorted({x for x, _ in told}), sorted({y for _, y in told})
+    if not told or (xs[-1] - xs[0] + 1) * (ys[-1] - ys[0] + 1) > _MOST_CELLS:
+        return ""
+    row = range(xs[0], xs[-1] + 1)
+    cells = [told.get((x, y), 0) for y in range(ys[0], ys[-1] + 1) for x in row]
+    while not cells[-1]:
+        cells.pop()
+    return f"{xs[0]},{ys[0]}*{len(row)}*{_runs(cells)}"
+
+
+def _runs(cells: Iterable[int]) -> str:
+    runs = []
+    for number, same in groupby(cells):
+        count = len(list(same))
+        while count:  # no run has more than three digits
+            runs.append(LETTERS[number] + (str(min(count, 999)) if count > 1 else ""))
+            count -= min(count, 999)
+    return "".join(runs)
 
 
 def _strips(cells: Mapping[Cell, int], step: Cell) -> list[tuple[Cell, int]]:
@@ -65,18 +97,22 @@ def read_finds(text: str) -> list[Find]:
     Example:
         >>> read_finds("3,4vg2s hello")
         [Find(cell=(3, 4), material=2), Find(cell=(3, 5), material=2), Find(cell=(3, 6), material=3)]
+        >>> read_finds("3,4*2*g?s")
+        [Find(cell=(3, 4), material=2), Find(cell=(3, 5), material=3)]
     """
     found = []
     for part in text.split():
         match = _STRIP.fullmatch(part)
-        if match is None:
+        if match is None or match[4] == "0":
             continue
-        x, y, (dx, dy) = int(match[1]), int(match[2]), (1, 0) if match[3] == ">" else (0, 1)
-        for letter, count in _RUN.findall(match[4]):
+        x, y, wide = int(match[1]), int(match[2]), int(match[4] or 1)
+        is_down, number = match[3] == "v", 0
+        for letter, count in _RUN.findall(match[5]):
             for _ in range(int(count or 1)):
-                if letter in _NUMBER:
-                    found.append(Find((x, y), _NUMBER[letter]))
-                x, y = x + dx, y + dy
+                if _NUMBER.get(letter) and number < _MOST_CELLS:
+                    down, right = divmod(number, wide) if match[4] else (number * is_down, number * (not is_down))
+                    found.append(Find((x + right, y + down), _NUMBER[letter]))
+                number += 1
     return found
 
 

@@ -84,14 +84,17 @@ def play_one(settings: CooperateSettings, videos: Path | None, episode: Episode)
         roles=condition in ("roles", "both", "everything"),
         tells_finds=condition in ("memory", "both", "everything"),
         tells_all=condition == "everything",
-        batch_steps=1 if condition == "everything" else settings.batch_steps,
+        batch_steps=settings.batch_steps,
+        thrifty=int(num) > 2,  # two tell each other as much as they like
     )
+    if condition == "everything":
+        style = replace(style, batch_steps=1, crowd_steps=0, batch_cells=0, thrifty=True)
     shares = condition not in ("alone", FORGETFUL, "private")
     policy = STEPS
     if settings.bytes_per_step is not None and shares and condition != "everything":
         each = settings.bytes_per_step / (int(num) - 1)
-        # A signed frame takes some 400 bytes, a query 250: few of them, the latter for a tenth of the budget.
-        every_s = max(STEPS.every_s, 2500.0 / each)
+        # A signed frame takes some 150 bytes, a query 100: few of them, the latter for a tenth of the budget.
+        every_s = max(STEPS.every_s, 1000.0 / each)
         policy = replace(
             STEPS,
             bytes_per_s=each,
@@ -100,7 +103,7 @@ def play_one(settings: CooperateSettings, videos: Path | None, episode: Episode)
             every_s=every_s,
             patience_s=1.5 * every_s,
         )
-        style = replace(style, thrifty=True, batch_steps=max(style.batch_steps, min(round(300 / each), 40)))
+        style = replace(style, thrifty=True, batch_steps=max(style.batch_steps, min(round(150 / each), 40)))
     crew = make_crew(env.possible_agents, style, shares, env.area, policy, settings.seed)
     film = None
     if videos is not None:
@@ -209,6 +212,10 @@ def aggregate(rows: Sequence[Mapping[str, Any]], settings: CooperateSettings) ->
             mark = f"{num} agents take >= {share:.0%} fewer steps than one"
             result["marks"][mark] = fewer[name]["alone"]["value"] >= share
             result["marks"][f"{num} agents send <= 1 kB per agent and step"] = figures[name]["bytes"] <= 1000
+        everything = figures.get(f"everything/{num}/partial")
+        if everything is not None and name in figures and figures[name]["bytes"]:
+            times = everything["bytes"] / figures[name]["bytes"]
+            result["marks"][f"{num} agents send >= 20 times fewer bytes than everything ({times:.1f})"] = times >= 20
     if "alone/1/partial" in figures:
         result["marks"]["one agent solves >= 95 %"] = figures["alone/1/partial"]["solved"]["value"] >= 0.95
     return result

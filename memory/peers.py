@@ -152,9 +152,8 @@ class Peer:
             return False
         if self.session is not None:
             self.sessions.append(self.session)
-            self.asked_s = None  # what was asked of the session before is forgotten there
         self.session, self.window, self.offset_s = session, Window(), None
-        self.wants = None
+        self.asked_s, self.wants = None, None
         return True
 
     def is_over(self, session: str) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["OVERHEAD_BYTES", "fitting", "wanted"]
 
 OVERHEAD_BYTES = 512  # most that a frame takes around a delta
+_USUAL_BYTES = 160  # what one takes that is signed and deflated, which is what a budget is reckoned by
 _LEAST_BYTES = 64  # a record takes more
 
 
@@ -64,8 +65,8 @@ def fitting(
     detail = peer.wants.detail
     room = most = policy.max_frame_bytes - OVERHEAD_BYTES
     if peer.budget is not None and is_paid:
-        most = min(most, int(policy.burst_bytes) - OVERHEAD_BYTES)
-        room = min(most, int(peer.budget.left(now_s)) - OVERHEAD_BYTES)
+        most = min(most, int(policy.burst_bytes) - _USUAL_BYTES)
+        room = min(most, int(peer.budget.left(now_s)) - _USUAL_BYTES)
     delta = _delta(memory, [trimmed(record, detail) for record in records], room, detail == "picture")
     if delta is None and room < most:
         return None

@@ -54,6 +54,12 @@ def test_figures_are_those_of_the_rows():
     assert "both/2/partial" in page and "<svg" in page and "Crafter" in page
 
 
+def test_bytes_are_compared_with_those_of_sending_everything():
+    rows = [row(0, "both/6/partial", 20, bytes=20 * 40), row(0, "everything/6/partial", 20, bytes=20 * 1000)]
+    marks = cooperate.aggregate(rows, cooperate.CooperateSettings())["marks"]
+    assert marks == {"6 agents send >= 20 times fewer bytes than everything (25.0)": True}
+
+
 def test_a_run_is_written_filmed_and_resumed(tmp_path, capsys):
     pytest.importorskip("crafter", reason="needs the [team] extra")
     pytest.importorskip("pettingzoo", reason="needs the [team] extra")

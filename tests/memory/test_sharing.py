@@ -205,7 +205,7 @@ def test_a_budget_is_kept_and_spent_on_what_is_new_first():
         now_s = run(network, agents, 1.0, now_s)
         assert ann.traffic.total("sent") <= 1500 + 700 * now_s
         sights.append(len({int(record.stamp_s) // 20 for record in bob.memory.records()}))
-    assert len(bob.memory) < 30 and sights[-1] == 5
+    assert len(bob.memory) < 50 and sights[-1] == 5
     run(network, agents, 100.0, now_s)
     assert bob.memory.version() == {"ann": 100}
 

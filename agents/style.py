@@ -1,0 +1,69 @@
+"""How a cooperator plays: the switches and constants of its experiments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from placecell.agents.survival import Survival
+from placecell.agents.tech_tree import TechTree
+
+__all__ = ["Style"]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How an agent plays; each field is a switch of the experiments.
+
+    Args:
+        remembers: Keeps its map; otherwise it knows what it sees at the moment.
+        claims: Claims where it goes to look and what it goes for, and leaves to others what they claimed.
+        roles: Whoever is nearest to the diamond goes for it, others look for what it lacks; things are handed over.
+        tells_finds: Others may have what it found; otherwise only where it is, what it has and how far along it is.
+        thrifty: Claims are told within the records, a few bytes each, instead of in frames of their own; records are
+            fewer where there are many to tell, or there is little to tell.
+        divides: From four agents on, the one nearest to the diamond leaves the stones of the furnace to the others, who
+            place one beside the table for whoever comes.
+        tells_all: Others get every observation, whole: what sharing everything costs.
+        tree: How it follows the tech tree.
+        survival: When its needs come first.
+        patience: See `placecell.agents.scouting.best_walk`.
+        loyalty: See there.
+        batch_steps: A record is written after so many steps, or at once where what was found is rare.
+        crowd_steps: Where it is thrifty, not before so many steps for each of the others, as every one of them is told.
+        batch_cells: Where it is thrifty and found fewer cells in that time, after twice as many steps.
+        lease_s: How long a claim holds, in steps.
+        apart: What a cell that is another's to look at is worth, of 1.
+        makers: Share of the team that makes tools from the start; the others look around first, with bare hands.
+        scout_steps: How long they do so at most.
+        aside_steps: What is this near is taken along.
+        loyal_steps: How much nearer to the diamond somebody has to be to take over from one who makes tools.
+        silence_steps: Who has said nothing for so long is taken to be gone.
+        give_steps: How near somebody has to be to be handed what it lacks.
+    """
+
+    remembers: bool = True
+    claims: bool = True
+    roles: bool = True
+    tells_finds: bool = True
+    thrifty: bool = False
+    divides: bool = True
+    tells_all: bool = False
+    tree: TechTree = field(default_factory=TechTree)
+    survival: Survival = field(default_factory=Survival)
+    patience: float = 6.0
+    loyalty: float = 1.15
+    batch_steps: int = 8
+    crowd_steps: int = 6
+    batch_cells: int = 16
+    lease_s: float = 20.0
+    apart: float = 0.2
+    makers: float = 0.34
+    scout_steps: int = 30
+    aside_steps: float = 2.0
+    give_steps: int = 3
+    silence_steps: int = 60
+    loyal_steps: float = 10.0
+
+    def told_every(self, num_others: int) -> int:
+        """Steps between two records of one agent, where nothing is urgent and there is something to tell."""
+        return max(self.batch_steps, self.crowd_steps * num_others) if self.thrifty else self.batch_steps
