@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float64
 from placecell.geometry import Camera
 from placecell.perception.scan import Scan
 
-__all__ = ["Gaze", "KeyViews", "gaze"]
+__all__ = ["Gaze", "KeyView", "KeyViews", "gaze", "pose_cell"]
 
 _GRID: Final = 8  # rays per side through a box
 _SLACK_M: Final = 0.01
@@ -26,6 +26,7 @@ _MIN_IN_VIEW: Final = 0.7
 _CORNERS: Final = np.array([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)], bool)
 _CELL_M: Final = 0.5
 _SECTOR_RAD: Final = math.pi / 6
+_IN_VIEW: Final = 0.8  # cosine
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +125,9 @@ def gaze(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _KeyView:
+class KeyView:
+    """A scan that was kept, and where it was made."""
+
     stamp_s: float
     pose: np.ndarray
     depth_m: np.ndarray  # float16: half the bytes, and finer than the slack that rays are given
@@ -143,10 +146,10 @@ class KeyViews:
         reach_m: Views from further away are not asked.
     """
 
-    def __init__(self, visit_s: float = 60.0, side_px: int = 64, reach_m: float = 4.0, most: int = 24) -> None:
+    def __init__(self, visit_s: float = 60.0, side_px: int = 96, reach_m: float = 4.0, most: int = 24) -> None:
         self._visit_s, self._side_px, self._reach_m, self._most = visit_s, side_px, reach_m, most
         self._cells: dict[tuple[int, ...], list[int]] = {}
-        self._views: list[_KeyView] = []
+        self._views: list[KeyView] = []
         self._eyes, self._looks = np.zeros((0, 3)), np.zeros((0, 3))
         self._stamps = np.zeros(0)
 
@@ -159,7 +162,7 @@ class KeyViews:
         if slots and stamp_s - self._views[slots[-1]].stamp_s < self._visit_s:
             return
         small = Scan.from_depth(scan.depth_m, scan.camera, self._side_px)
-        view = _KeyView(stamp_s, pose, small.depth_m.astype(np.float16), small.camera)
+        view = KeyView(stamp_s, pose, small.depth_m.astype(np.float16), small.camera)
         if len(slots) < 2:
             slots.append(len(self._views))
             self._views.append(view)
@@ -194,6 +197,21 @@ class KeyViews:
                 if len(found) == self._most:
                     break
         return sorted(found)
+
+    def around(self, points_m: Float64[np.ndarray, "n 3"], until_s: float, most: int) -> list[KeyView]:
+        """The views made until a time that see the most of some points, from nearby."""
+        count = len(self._views)
+        offset = points_m.mean(axis=0) - self._eyes[:count]
+        able = (self._stamps[:count] < until_s) & ((offset**2).sum(axis=1) < self._reach_m**2 * 2)
+        slots = np.flatnonzero(able)
+        if not len(slots):
+            return []
+        towards = points_m[None] - self._eyes[slots, None]
+        distance = np.sqrt((towards**2).sum(axis=2))
+        ahead = (towards * self._looks[slots, None]).sum(axis=2)
+        worth = ((ahead > _IN_VIEW * distance) / (1.0 + distance**2)).sum(axis=1)
+        best = np.argsort(-worth, kind="stable")[:most]
+        return [self._views[slot] for slot in slots[best[worth[best] > 0]].tolist()]
 
 
 def pose_cell(pose: Float64[np.ndarray, "4 4"]) -> tuple[int, ...]:

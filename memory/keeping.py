@@ -28,7 +28,7 @@ DAMAGE: Final = (OSError, ValueError, LookupError, TypeError, AttributeError, EO
                  pickle.UnpicklingError)  # fmt: skip
 #: Classes that hold the state of a view, besides dataclasses and named tuples.
 _STATES: Final = frozenset(
-    """AgentTracks Duplicates FloorPlan Grid KeyViews ObjectMap Places RoomBook TrackTable""".split()  # noqa: SIM905
+    """AgentTracks Differences Duplicates FloorPlan Grid KeyViews ObjectMap Places RoomBook TrackTable""".split()  # noqa: SIM905
 )
 _OURS: Final = ("placecell.memory.", "placecell.perception.", "placecell.geometry")
 _PLAIN: Final = frozenset({

@@ -102,7 +102,7 @@ class ObjectChange:
     Args:
         kind: "moved" from `before_m` to `after_m`; "gone" from `before_m`; "new" at `after_m`, a place that had been
             seen without it.
-        object_id: Which thing.
+        object_id: Which thing; of what no view told apart from its surroundings, an id that no thing of the map has.
         before_m: Where it was, None for a new one.
         after_m: Where it is, None for one that is gone.
         stamp_s: When it was noticed.

@@ -164,7 +164,8 @@ class ObjectMap:
             own = []
             for life in lives(stays_of(tracks, as_of)):
                 thing = _thing(life)
-                own.append(thing)
+                if thing.num_sightings:
+                    own.append(thing)
                 changes += _changes(life, thing)
                 for node in life:
                     if node.index == 0:

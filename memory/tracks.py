@@ -11,6 +11,7 @@ from jaxtyping import Float64
 
 from placecell.memory.absence import ask_before, look
 from placecell.memory.association import agreement, assign, belongs, box_features, discord
+from placecell.memory.differences import Differences
 from placecell.memory.duplicates import Duplicates
 from placecell.memory.emptiness import KeyViews, pose_cell
 from placecell.memory.records import Record
@@ -43,6 +44,7 @@ class AgentTracks:
         self._table = TrackTable()
         self._duplicates = Duplicates(self._table)
         self._keys = KeyViews()
+        self.differences = Differences(self._keys)
         self._to_ask: deque[int] = deque()
         self._num_folds = 0
         self._last: tuple[float, np.ndarray] | None = None
@@ -76,6 +78,8 @@ class AgentTracks:
         self._num_folds += 1
         if self._num_folds % _TIDY_EVERY == 0:
             self._tidy()
+        if record.scan is not None:
+            self.differences.fold(record.stamp_s, pose, record.scan)
         if found:
             explained = self._associate(record, found, pose_cell(pose))
             changed |= explained
@@ -118,6 +122,9 @@ class AgentTracks:
         scores, names, clash = self._score(found, near, features, cosine)
         is_strange = (cosine < _STRANGE) & (names < 0.2) | (clash > _OTHER_NAME)
         self._refuse_strangers(scores, found, near, is_strange, record.stamp_s)
+        if record.scan is not None:  # what was last seen before its place was free is not what fills it
+            last_s = np.array([self.tracks[number].now.last_s for number in near])
+            scores[last_s[None] < self.differences.filled_since(found)[:, None]] = -np.inf
         pairs, alone, _ = assign(scores, _MATCH)
         for row, column in pairs:
             number = int(near[column])

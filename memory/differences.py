@@ -1,0 +1,276 @@
+"""What changed, by shape alone: surfaces where free space was seen before, and free space where there were surfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float, Float64, Int8
+
+from placecell.geometry import Camera
+from placecell.memory.emptiness import KeyViews, pose_cell
+from placecell.perception.detection import Detection
+from placecell.perception.scan import Scan
+
+__all__ = ["VOXEL_M", "Differences", "Volume", "compare"]
+
+VOXEL_M: Final = 0.04
+_SLACK_M: Final = 0.02
+_SLACK_SHARE: Final = 0.006  # of the distance
+_FLAT: Final = 0.02
+_FAR_M: Final = 5.0
+_LATER_S: Final = 120.0  # views that lie further apart are compared
+_SUDDEN_S: Final = 60.0  # nothing changes while one looks: what seems to is an edge
+_VIEWS: Final = 3  # compared per fold,
+_TURNS: Final = 3  # of so many times as many that see the place, in turn
+_PROBES: Final = 16
+_MOST_CELLS: Final = 4
+_MARGIN_M: Final = 0.03
+_FEW: Final = 4  # points
+_MOSTLY: Final = 0.6
+_RING: Final = np.array(
+    [(i, j) for i in (-1, 0, 1, 2) for j in (-1, 0, 1, 2) if not (0 <= i <= 1 and 0 <= j <= 1)], np.intp
+)
+_OFFSET: Final = 2**20
+
+
+@cache
+def _directions(camera: Camera) -> Float64[np.ndarray, "h w 3"]:
+    found = np.empty((camera.height, camera.width, 3))
+    found[..., 0] = (np.arange(camera.width) + 0.5 - camera.width / 2) / camera.focal_px
+    found[..., 1] = ((camera.height / 2 - np.arange(camera.height) - 0.5) / camera.focal_px)[:, None]
+    found[..., 2] = -1.0
+    return found
+
+
+@cache
+def _places(camera: Camera) -> Float64[np.ndarray, "h w 2"]:
+    found = np.empty((camera.height, camera.width, 2))
+    found[..., 0] = (np.arange(camera.width) + 0.5) / camera.width
+    found[..., 1] = ((np.arange(camera.height) + 0.5) / camera.height)[:, None]
+    return found
+
+
+def compare(
+    points_m: Float64[np.ndarray, "n 3"],
+    depth_m: Float[np.ndarray, "h w"],
+    camera: Camera,
+    pose: Float64[np.ndarray, "4 4"],
+) -> Int8[np.ndarray, "n"]:
+    """What a view says about points: 2 and 1: it looked past them, for certain or rather; 0: a surface; -1: nothing.
+
+    At the edge of what stands in front, the rays around a point end in front of it or beside it, and a sampled depth
+    says neither for certain: certainty takes that all sixteen samples around the point lie behind it, or on one plane
+    that does.
+
+    Args:
+        points_m: World points.
+        depth_m: Of the view, 0 unknown.
+        camera: Its intrinsics.
+        pose: Its `world_from_camera`.
+
+    Example:
+        >>> wall = np.full((96, 96), 3.0)
+        >>> compare(np.array([[0, 0, -2.0], [0, 0, -3.0], [0, 0, -4.0]]), wall, Camera(96, 96), np.eye(4)).tolist()
+        [2, 0, -1]
+    """
+    found = np.full(len(points_m), -1, np.int8)
+    height, width = camera.height, camera.width
+    local = (points_m - pose[:3, 3]) @ pose[:3, :3]
+    ahead = np.maximum(-local[:, 2], 0.1)
+    u = width / 2 + camera.focal_px * local[:, 0] / ahead - 0.5
+    v = height / 2 - camera.focal_px * local[:, 1] / ahead - 0.5
+    chosen = np.flatnonzero((local[:, 2] < -0.1) & (u >= 1) & (v >= 1) & (u < width - 2) & (v < height - 2))
+    if not len(chosen):
+        return found
+    u, v, z = u[chosen], v[chosen], ahead[chosen]
+    slack = _SLACK_M + _SLACK_SHARE * z
+    nearest = depth_m[(v + 0.5).astype(np.intp), (u + 0.5).astype(np.intp)]
+    found[chosen[(nearest > 0) & (np.abs(nearest - z) < slack)]] = 0
+    asked = np.flatnonzero(nearest > z + slack)
+    chosen, u, v, z, slack = chosen[asked], u[asked], v[asked], z[asked], slack[asked]
+    i, j = v.astype(np.intp), u.astype(np.intp)
+    flat_depth = depth_m.ravel()
+    corner = i * width + j
+    four = flat_depth[corner[None] + np.array([0, 1, width, width + 1])[:, None]].astype(np.float64)
+    ring = flat_depth[corner[None] + (_RING[:, 0] * width + _RING[:, 1])[:, None]].astype(np.float64)
+    is_known = (four > 0).all(axis=0)
+    four = np.where(four > 0, four, 1e-3)
+    inverse = 1.0 / four
+    du, dv = u - j, v - i
+    middle = inverse.mean(axis=0)
+    right = (inverse[1] + inverse[3] - inverse[0] - inverse[2]) / 2
+    down = (inverse[2] + inverse[3] - inverse[0] - inverse[1]) / 2
+    around = middle + (_RING[:, 1:] - 0.5) * right + (_RING[:, :1] - 0.5) * down
+    off = np.abs(1.0 / np.where(ring > 0, ring, 1e-3) - around).max(axis=0)
+    is_plane = off < _FLAT * middle
+    plane = 1.0 / np.maximum(middle + (du - 0.5) * right + (dv - 0.5) * down, 1e-3)
+    rather = np.where(is_plane, plane, four.min(axis=0))
+    surely = np.where(is_plane, plane, np.minimum(four.min(axis=0), ring.min(axis=0)))
+    found[chosen[is_known & (rather > z + slack)]] = 1
+    found[chosen[is_known & (surely > z + slack)]] = 2
+    return found
+
+
+@dataclass(slots=True)
+class _Voxel:
+    old_s: float  # latest view before the change
+    new_s: float  # first view after it
+    num_sure: int = 0
+    num_likely: int = 0
+    num_against: int = 0
+    cells: set[tuple[int, ...]] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Volume:
+    """Voxels that changed, `n` of them.
+
+    Attributes:
+        low_m: Lowest corner of each.
+        is_sure: Whether certain evidence speaks for it.
+        old_s: When each was last seen as it was before.
+        new_s: When each was first seen as it is since.
+    """
+
+    low_m: Float64[np.ndarray, "n 3"]
+    is_sure: np.ndarray
+    old_s: Float64[np.ndarray, "n"]
+    new_s: Float64[np.ndarray, "n"]
+
+
+class Differences:
+    """Voxels in which something appeared and voxels from which something vanished, as views of the same place tell.
+
+    A view is compared with some of the kept views of an earlier time that see the same place. Its points that those
+    looked past appeared; their points that it looks past vanished. What no ray reached before is neither.
+
+    Args:
+        views: The kept views.
+    """
+
+    def __init__(self, views: KeyViews) -> None:
+        self._views = views
+        self._num_folds = 0
+        self._appeared: dict[int, _Voxel] = {}
+        self._vanished: dict[int, _Voxel] = {}
+        none = np.zeros(0)
+        self._latest = none.reshape(0, 3), none.reshape(0, 2), none, none.astype(bool)
+
+    def fold(self, stamp_s: float, pose: Float64[np.ndarray, "4 4"], scan: Scan) -> bool:
+        """Compare a view with earlier ones; whether anything was learned."""
+        self._num_folds += 1
+        turn = self._num_folds
+        points, places = _points(scan.depth_m, scan.camera, pose, turn)
+        free_s, is_solid = np.full(len(points), -np.inf), np.zeros(len(points), bool)
+        self._latest = points, places, free_s, is_solid
+        if len(points) < _PROBES:
+            return False
+        views = self._views.around(
+            points[:: len(points) // _PROBES], stamp_s - _LATER_S, _VIEWS * _TURNS
+        )[turn % _TURNS :: _TURNS]  # fmt: skip
+        if not views:
+            return False
+        cell = pose_cell(pose)
+        learned = False
+        for view in views:
+            depth = view.depth_m
+            verdicts = compare(points, depth, view.camera, view.pose)
+            free_s[verdicts > 0] = np.maximum(free_s[verdicts > 0], view.stamp_s)
+            is_solid |= verdicts == 0
+            learned |= _tally(self._appeared, points, verdicts, view.stamp_s, stamp_s, cell)
+            before, _ = _points(depth.astype(np.float32), view.camera, view.pose, turn // _TURNS)
+            before = before[((before - pose[:3, 3]) ** 2).sum(axis=1) < _FAR_M**2]
+            verdicts = compare(before, scan.depth_m, scan.camera, pose)
+            learned |= _tally(self._vanished, before, verdicts, view.stamp_s, stamp_s, cell)
+        return learned
+
+    def filled_since(self, found: Sequence[Detection]) -> Float64[np.ndarray, "n"]:
+        """Of each detection of the latest view, when its space was last seen free; minus infinity if it never was."""
+        points, places, free_s, is_solid = self._latest
+        since_s = np.full(len(found), -np.inf)
+        for i, detection in enumerate(found):
+            left, top, right, bottom = detection.box
+            inside = np.flatnonzero(((places >= (left, top)) & (places <= (right, bottom))).all(axis=1))
+            low, high = np.array(detection.low_m) - _MARGIN_M, np.array(detection.high_m) + _MARGIN_M
+            inside = inside[((points[inside] > low) & (points[inside] < high)).all(axis=1)]
+            is_free = np.isfinite(free_s[inside]) & ~is_solid[inside]
+            num_told = np.count_nonzero(is_free | is_solid[inside])
+            if num_told >= _FEW and np.count_nonzero(is_free) > _MOSTLY * num_told:
+                since_s[i] = float(np.median(free_s[inside][is_free]))
+        return since_s
+
+    def appeared(self, as_of: float = np.inf) -> Volume:
+        """Where something is that was not there before, as far as was known at a time."""
+        return _volume(self._appeared, as_of)
+
+    def vanished(self, as_of: float = np.inf) -> Volume:
+        """Where something was that is there no more, as far as was known at a time."""
+        return _volume(self._vanished, as_of)
+
+
+def _points(depth_m: np.ndarray, camera: Camera, pose: np.ndarray, turn: int) -> tuple[np.ndarray, np.ndarray]:
+    """World points of every fourth sample, others each turn, no further than can be believed; and their places."""
+    row, column = turn % 2, turn // 2 % 2
+    depth = depth_m[row::2, column::2].reshape(-1)
+    towards = _directions(camera)[row::2, column::2].reshape(-1, 3)
+    is_near = (depth > 0) & (depth < _FAR_M)
+    places = _places(camera)[row::2, column::2].reshape(-1, 2)
+    return (towards[is_near] * depth[is_near, None]) @ pose[:3, :3].T + pose[:3, 3], places[is_near]
+
+
+def _keys(points: np.ndarray) -> np.ndarray:
+    x, y, z = (np.floor(points / VOXEL_M).astype(np.int64) + _OFFSET).T
+    return np.asarray((x << 42) | (y << 21) | z)
+
+
+def _tally(
+    voxels: dict[int, _Voxel],
+    points: np.ndarray,
+    verdicts: np.ndarray,
+    then_s: float,
+    now_s: float,
+    cell: tuple[int, ...],
+) -> bool:
+    learned = False
+    past = verdicts > 0
+    if past.any():
+        keys = _keys(points[past])
+        sure = set(keys[verdicts[past] == 2].tolist())
+        for key in set(keys.tolist()):
+            voxel = voxels.get(key)
+            if voxel is None:
+                voxel = voxels[key] = _Voxel(then_s, now_s)
+            voxel.num_likely += 1
+            voxel.num_sure += key in sure
+            voxel.old_s = max(voxel.old_s, min(then_s, voxel.new_s))
+            if len(voxel.cells) < _MOST_CELLS:
+                voxel.cells.add(cell)
+            learned = True
+    if voxels and (verdicts == 0).any():
+        for key in voxels.keys() & set(_keys(points[verdicts == 0]).tolist()):
+            voxel = voxels[key]
+            if then_s <= voxel.old_s:  # there all the time; what was seen later tells nothing of the change
+                voxel.num_against += 1
+    return learned
+
+
+def _volume(voxels: dict[int, _Voxel], as_of: float) -> Volume:
+    chosen = [
+        (key, voxel)
+        for key, voxel in voxels.items()
+        if voxel.num_likely >= 2 and len(voxel.cells) >= 2 and voxel.num_against <= voxel.num_likely
+        and voxel.new_s <= as_of and voxel.old_s < voxel.new_s - _SUDDEN_S
+    ]  # fmt: skip
+    keys = np.array([key for key, _ in chosen], np.int64)
+    mask = 2**21 - 1
+    corner = np.stack([keys >> 42, keys >> 21 & mask, keys & mask], axis=1) - _OFFSET
+    return Volume(
+        corner * VOXEL_M,
+        np.array([voxel.num_sure >= 2 for _, voxel in chosen], bool),
+        np.array([voxel.old_s for _, voxel in chosen]),
+        np.array([voxel.new_s for _, voxel in chosen]),
+    )
