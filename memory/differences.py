@@ -160,33 +160,35 @@ class Differences:
         none = np.zeros(0)
         self._latest = none.reshape(0, 3), none.reshape(0, 2), none, none.astype(bool)
 
-    def fold(self, stamp_s: float, pose: Float64[np.ndarray, "4 4"], scan: Scan) -> bool:
-        """Compare a view with earlier ones; whether anything was learned."""
+    def fold(self, stamp_s: float, pose: Float64[np.ndarray, "4 4"], scan: Scan) -> Float64[np.ndarray, "k 3"]:
+        """Compare a view with earlier ones; world points at which something changed."""
         self._num_folds += 1
         turn = self._num_folds
         points, places = _points(scan.depth_m, scan.camera, pose, turn)
         free_s, is_solid = np.full(len(points), -np.inf), np.zeros(len(points), bool)
         self._latest = points, places, free_s, is_solid
         if len(points) < _PROBES:
-            return False
+            return points[:0]
         views = self._views.around(
             points[:: len(points) // _PROBES], stamp_s - _LATER_S, _VIEWS * _TURNS
         )[turn % _TURNS :: _TURNS]  # fmt: skip
         if not views:
-            return False
+            return points[:0]
         cell = pose_cell(pose)
-        learned = False
+        changed = []
         for view in views:
             depth = view.depth_m
             verdicts = compare(points, depth, view.camera, view.pose)
             free_s[verdicts > 0] = np.maximum(free_s[verdicts > 0], view.stamp_s)
             is_solid |= verdicts == 0
-            learned |= _tally(self._appeared, points, verdicts, view.stamp_s, stamp_s, cell)
+            _tally(self._appeared, points, verdicts, view.stamp_s, stamp_s, cell)
+            changed.append(points[verdicts > 0])
             before, _ = _points(depth.astype(np.float32), view.camera, view.pose, turn // _TURNS)
             before = before[((before - pose[:3, 3]) ** 2).sum(axis=1) < _FAR_M**2]
             verdicts = compare(before, scan.depth_m, scan.camera, pose)
-            learned |= _tally(self._vanished, before, verdicts, view.stamp_s, stamp_s, cell)
-        return learned
+            _tally(self._vanished, before, verdicts, view.stamp_s, stamp_s, cell)
+            changed.append(before[verdicts > 0])
+        return np.concatenate(changed)
 
     def filled_since(self, found: Sequence[Detection]) -> Float64[np.ndarray, "n"]:
         """Of each detection of the latest view, when its space was last seen free; minus infinity if it never was."""
@@ -234,8 +236,7 @@ def _tally(
     then_s: float,
     now_s: float,
     cell: tuple[int, ...],
-) -> bool:
-    learned = False
+) -> None:
     past = verdicts > 0
     if past.any():
         keys = _keys(points[past])
@@ -249,13 +250,11 @@ def _tally(
             voxel.old_s = max(voxel.old_s, min(then_s, voxel.new_s))
             if len(voxel.cells) < _MOST_CELLS:
                 voxel.cells.add(cell)
-            learned = True
     if voxels and (verdicts == 0).any():
         for key in voxels.keys() & set(_keys(points[verdicts == 0]).tolist()):
             voxel = voxels[key]
             if then_s <= voxel.old_s:  # there all the time; what was seen later tells nothing of the change
                 voxel.num_against += 1
-    return learned
 
 
 def _volume(voxels: dict[int, _Voxel], as_of: float) -> Volume:

@@ -79,7 +79,7 @@ class AgentTracks:
         if self._num_folds % _TIDY_EVERY == 0:
             self._tidy()
         if record.scan is not None:
-            self.differences.fold(record.stamp_s, pose, record.scan)
+            changed |= self._around(self.differences.fold(record.stamp_s, pose, record.scan))
         if found:
             explained = self._associate(record, found, pose_cell(pose))
             changed |= explained
@@ -98,6 +98,14 @@ class AgentTracks:
         for number in changed:
             self.tracks[number].changed = version
         return changed
+
+    def _around(self, points: np.ndarray) -> set[int]:
+        """Tracks that points lie in."""
+        if not len(points):
+            return set()
+        near = self._table.near(points.min(axis=0), points.max(axis=0))
+        low, high = self._table.low[near, None], self._table.high[near, None]
+        return set(near[((points > low) & (points < high)).all(axis=2).any(axis=1)].tolist())
 
     def _jumps(self, stamp_s: float, pose: np.ndarray) -> bool:
         here = pose[:3, 3]

@@ -108,6 +108,6 @@ def test_depth_of_zeros_tells_nothing():
     found = Differences(views)
     nothing = Scan.from_depth(np.zeros((96, 96), np.float32), CAMERA)
     for stamp_s in (0.0, 1000.0):
-        assert not found.fold(stamp_s, around()[0], nothing)
+        assert not len(found.fold(stamp_s, around()[0], nothing))
         views.add(stamp_s, around()[0], nothing)
     assert not len(found.appeared().low_m)
