@@ -105,7 +105,8 @@ class AgentTracks:
             return set()
         near = self._table.near(points.min(axis=0), points.max(axis=0))
         low, high = self._table.low[near, None], self._table.high[near, None]
-        return set(near[((points > low) & (points < high)).all(axis=2).any(axis=1)].tolist())
+        inside: np.ndarray = np.all((points > low) & (points < high), axis=2)
+        return set(near[np.any(inside, axis=1)].tolist())
 
     def _jumps(self, stamp_s: float, pose: np.ndarray) -> bool:
         here = pose[:3, 3]
