@@ -89,23 +89,8 @@ def _thing(text: str) -> tuple[tuple[str, ...], str | None, str]:
 
 _FILLERS: Final = frozenset(
     ("the", "a", "an", "any", "some", "this", "that", "is", "it", "there", "its", "which", "one", "i", "am", "of")
-    + (
-        "pair",
-        "pairs",
-        "looking",
-        "for",
-        "find",
-        "me",
-        "go",
-        "to",
-        "please",
-        "located",
-        "standing",
-        "my",
-        "your",
-        "our",
-        "and",
-    )
+    + ("looking", "for", "find", "me", "go", "to", "please", "located", "standing", "my", "your", "our", "and")
+    + ("pair", "pairs")
 )
 
 

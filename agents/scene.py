@@ -266,6 +266,11 @@ class MappedScene:
         boarded = self.chance(carrier, _BOARDED) if fit < 0.8 else 0.0
         return max(fit, 0.8 * boarded * shelved(thing, carrier)) if boarded > 0.3 else fit
 
+    def foot_m(self, thing: SceneObject) -> float:
+        """How high above its floor a thing begins, metres."""
+        floors = [floor.height_m for floor in self.memory.places.floors] or [0.0]
+        return float(thing.low_m[1] - self._floor_under(thing, floors))
+
     def below(self, thing: SceneObject, names: Sequence[str]) -> SceneObject | None:
         """What most likely carries a thing that is put on others and that none fits under; None where it may lie."""
         is_put = any(name in SIZES and SIZES[name][4] == "put" for name in names or (self.name_of(thing),))

@@ -17,7 +17,7 @@ from placecell.agents.goals import Mention, parse_mention
 from placecell.agents.resting import gap_m
 from placecell.agents.scene import CARRIERS, MappedScene, Match
 from placecell.agents.scene_forms import SceneQuestion
-from placecell.agents.usual import is_usual
+from placecell.agents.usual import is_usual, usual_for
 from placecell.agents.vocabulary import COLOURS, ROOMS
 from placecell.memory.object_states import SceneObject
 
@@ -28,6 +28,7 @@ _NEXT_M: Final = 0.9
 _CLOSED: Final = ("is_on", "anything_on", "is_next_to", "is_in", "is_colour")  # yes or no, however unsure
 _GUESS: Final = 0.1  # chance of an answer that rests on what is usual alone
 _AT_HAND_M: Final = 1.5
+_LOW_M: Final = 0.3  # what begins higher above the floor stands on something
 _COLOUR_OF: Final = {name: group[0] for group in COLOURS for name in group}
 ROOM_OF: Final = {name: group[0] for group in ROOMS for name in group}
 
@@ -332,7 +333,9 @@ class ThingReader:
         if carrier is None and (below := self._scene.below(match.thing, mention.names)) is not None:
             carrier = below, 0.3
         if carrier is None:
-            return self._say("the floor", "floor", match.chance * 0.5, [match.thing])
+            is_low = self._scene.foot_m(match.thing) < _LOW_M
+            name = "floor" if is_low else usual_for(mention.names) or "floor"
+            return self._say(f"the {name}", name, match.chance * (0.5 if is_low else 0.2), [match.thing])
         name = max(CARRIERS, key=lambda name: self._scene.chance(carrier[0], (name,)))
         if self._scene.chance(carrier[0], (name,)) < 0.1:
             name = self._scene.name_of(carrier[0])

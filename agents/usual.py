@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["is_usual"]
+__all__ = ["is_usual", "usual_for"]
 
 _USUAL: Final[dict[str, str]] = {
     "mug": "table, desk, kitchen counter",
@@ -33,3 +33,13 @@ def is_usual(things: Iterable[str], carriers: Iterable[str]) -> bool:
     """
     held = set(carriers)
     return any(held & set(_USUAL.get(name, "").split(", ")) for name in things)
+
+
+def usual_for(things: Iterable[str]) -> str | None:
+    """What one of these things is most usually put on; None where there is no such habit.
+
+    Example:
+        >>> usual_for(("mug",)), usual_for(("sofa",))
+        ('table', None)
+    """
+    return next((_USUAL[name].split(", ")[0] for name in things if name in _USUAL), None)
