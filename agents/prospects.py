@@ -92,7 +92,6 @@ class Prospects:
 
         Close looks do not count against it: most views take it for a part of something else.
         """
-        least = self.settle if is_last else self._config.stop
         vain = [thing for thing in [*self._around.things, *self._suspects] if thing.object_id in self.rejected]
         found = []
         for thing in self._inklings.things(self._around.views):
@@ -100,7 +99,7 @@ class Prospects:
             if is_vain or (not is_last and thing.num_sightings < 2 * self.rejected.get(thing.object_id, 0)):
                 continue
             chance = self._matcher.chance(thing, self._around.things, self._around.room_of) * thing.confidence
-            if chance >= least:
+            if chance >= self._config.stop:
                 found.append(Candidate(thing, chance, self._roamer.metres_to(thing.position_m)))
         return max(found, key=lambda c: (c.chance, c.thing.object_id), default=None)
 
