@@ -27,6 +27,7 @@ _BEYOND_M: Final = 0.7  # behind a frontier lies the room that it leads to
 _LOOK_M: Final = 0.5  # places nearer than this were looked from alike
 _A_TURN: Final = 12  # views
 _NEAR_M: Final = 3.0  # from how far single views are worth keeping
+_MOST_VIEWS: Final = 10_000  # kept from goal to goal, about 1 kB each
 
 
 class Surroundings:
@@ -40,7 +41,7 @@ class Surroundings:
         glances: What every view says of space, oldest first.
         things: Things of the map, as of the last `note`.
         suspects: What may be things, though the map does not tell of them yet.
-        views: Whole things in single views from near, oldest first.
+        views: Whole things in single views from near, oldest first; between goals the oldest of very many go.
     """
 
     def __init__(self, experience: Experience, priors: RoomPriors) -> None:
@@ -59,6 +60,7 @@ class Surroundings:
         """Serve another goal; `roamer` knows where one can go."""
         self._experience, self._roamer, self.things, self.suspects = experience, roamer, [], []
         self._rooms = (-_ROOMS_SERVE, [])
+        del self.views[:-_MOST_VIEWS]
 
     def note(self) -> None:
         """Take in what the memory wrote since the last look."""
