@@ -18,8 +18,8 @@ __all__ = ["SCENE_KINDS", "SceneQuestion", "parse_scene_question"]
 
 SCENE_KINDS = (
     *("where", "room", "colour", "is_colour", "how_many", "is_there", "moved", "gone", "was_where", "changed"),
-    *("closer", "room_size", "door", "next_to", "is_next_to", "is_in", "is_on", "anything_on", "what_on", "on_what"),
-    *("place_for", "able", "use_for", "which_is", "any_is"),
+    *("closer", "next_to", "is_next_to", "is_in", "is_on", "anything_on", "what_on", "on_what"),
+    *("rooms", "num_rooms", "room_size", "door", "place_for", "able", "use_for", "which_is", "any_is"),
 )
 _ROOM_OF: Final = {name: group[0] for group in ROOMS for name in group}
 _COLOUR_OF: Final = {name: group[0] for group in COLOURS for name in group}
@@ -122,6 +122,14 @@ def _changed(text: str) -> SceneQuestion | None:
 
 
 def _rooms(text: str) -> SceneQuestion | None:
+    listed = re.match(
+        rf"(what|which|how many)(?: other)? rooms (?:{_BE} (?:there|seen)|(?:does|did) .+ have|"
+        rf"(?:did|have) {_SOMEBODY} (?:see|seen|visit|visited)|(?:has|have) been (?:seen|visited))(?: in .+)?$|"
+        r"(?:list|name) (?:all )?(?:the )?rooms$",
+        text,
+    )
+    if listed:
+        return SceneQuestion("num_rooms" if listed[1] == "how many" else "rooms")
     door = re.match(
         rf"(?:is|are|does|do) (?:there )?(?:an?y? )?(?:open )?{_DOOR} (?:lead |go |run )?"
         rf"(?:directly )?(?:between|from) (?:the )?({_ROOM}) (?:and|to|into) (?:the )?({_ROOM})$",

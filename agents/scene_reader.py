@@ -7,7 +7,9 @@ choice of the function that answers a form of question (see `placecell.agents.sc
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from placecell.agents.answer import Answer
@@ -135,6 +137,24 @@ class SceneReader(ThingReader):
 
     # --- rooms -------------------------------------------------------------------------------------------------------
 
+    def rooms(self) -> Answer | None:
+        """Which rooms there are, the largest first; of several of one name, how many."""
+        order = sorted(self._scene.rooms, key=lambda room: (-room.area_m2, room.room_id))
+        if not order:
+            return None
+        names = Counter(room.name for room in order)
+        told = [f"{count} {name}s" if count > 1 else name for name, count in names.items()]
+        chance = sum(self._scene.room_chance(room) for room in order) / len(order)
+        standing = {thing.object_id: thing for thing in self._scene.things}
+        shown = [next((standing[i] for i in room.object_ids if i in standing), None) for room in order]
+        things = [thing for thing in shown if thing is not None]
+        return self._say(", ".join(told), [room.name for room in order], chance, things)
+
+    def num_rooms(self) -> Answer | None:
+        """How many rooms there are."""
+        found = self.rooms()
+        return found and replace(found, text=f"{len(found.value)}: {found.text}", value=len(found.value))
+
     def door(self) -> Answer | None:
         """Whether a door joins two rooms."""
         first, second = self._question.words.split("|")
@@ -253,6 +273,8 @@ _ANSWERS: Final[dict[str, Callable[[SceneReader], Answer | None]]] = {
     "changed": SceneReader.changed,
     "closer": SceneReader.closer,
     "room_size": SceneReader.room_size,
+    "rooms": SceneReader.rooms,
+    "num_rooms": SceneReader.num_rooms,
     "door": SceneReader.door,
     "next_to": SceneReader.next_to,
     "is_next_to": SceneReader.is_next_to,

@@ -242,6 +242,10 @@ def test_a_film_has_no_scene_and_is_read_as_before() -> None:
         ("Is there a door between the kitchen and the hallway?", "door"),
         ("Can I walk directly from the hall into the study?", "door"),
         ("Which room is the largest?", "room_size"),
+        ("What rooms are there?", "rooms"),
+        ("Which rooms does the house have?", "rooms"),
+        ("How many rooms did I see in the house?", "num_rooms"),
+        ("How many bedrooms are there?", "how_many"),
         ("What is next to the sofa?", "next_to"),
         ("Did the teddy bear move?", "moved"),
         ("Is the teddy bear still there?", "gone"),
@@ -257,3 +261,24 @@ def test_a_film_has_no_scene_and_is_read_as_before() -> None:
 def test_forms_are_told_apart(question: str, kind: str | None) -> None:
     asked = parse_scene_question(question)
     assert (asked.kind if asked else None) == kind
+
+
+@pytest.mark.slow
+def test_rooms_are_told_and_counted() -> None:
+    from placecell.envs.building import House
+    from placecell.envs.house import HouseEnv, tour
+    from placecell.perception.objects import MaskDetector
+
+    env = HouseEnv(House.generate(2_000_003), resolution=(96, 96), max_steps=600)
+    memory = Memory(encoder="builtin", detector=MaskDetector({one.id: one.category for one in env.house.objects}))
+    observation, _ = env.reset(seed=0)
+    for i, action in enumerate(tour(env, max_steps=300)):
+        observation, *_ = env.step(action)
+        memory.observe(
+            Observation(stamp_s=float(i), rgb=observation["rgb"], depth_m=observation["depth"], camera=env.camera,
+                        pose=observation["pose"], instances=observation["semantic"])
+        )  # fmt: skip
+    reader = EvidenceReader(memory)
+    told = reader.ask("What rooms are there?")
+    assert sorted(told.value) == sorted(room.name for room in memory.places.rooms(memory.objects.objects()))
+    assert told.evidence and reader.ask("How many rooms does the house have?").value == len(told.value) > 1
