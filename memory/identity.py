@@ -1,20 +1,17 @@
-"""Which thing that vanished here is the thing that turned up there? Stays at places, linked to lives of things."""
+"""Which thing that vanished here is the thing that turned up there? Stays, linked to lives of things."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from placecell.memory.association import agreement, assign
-from placecell.memory.track import Presence, Track
-from placecell.memory.tracks import AgentTracks
-from placecell.memory.turnover import reconcile
+from placecell.memory.stays import StayNode
 
-__all__ = ["StayNode", "alike", "lives", "stays_of"]
+__all__ = ["alike", "lives"]
 
 # Logistic regression on pairs of stays that ended and stays that began, of two walks through each of five generated
 # houses (seeds 50,101, 50,105, 50,108, 50,110 and 50,111), cut by regions and by masks; the bias lies between the two.
@@ -31,71 +28,7 @@ _NO_LOOK: Final = 0.5
 _NO_NAME: Final = 0.4
 _ROUGH_SPREAD: Final = 0.2  # where voxels tell the height
 _BODY_M: Final = 0.02
-_FEW: Final = 2  # sightings
-_UNSURE: Final = 0.1  # chance of being a thing
 _NOT_NEW: Final = 2.0  # what it costs that nobody saw the new place without the thing
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StayNode:
-    """One thing at one place for one stretch of time, as one agent saw it."""
-
-    tracks: AgentTracks
-    track: Track
-    index: int  # which of the track's presences
-    presence: Presence  # as it was known at the time that is asked about
-    low_m: np.ndarray
-    high_m: np.ndarray
-    is_filled: bool = False  # whether its place was seen to fill
-
-    @property
-    def is_confirmed(self) -> bool:
-        """Whether it is told by itself."""
-        return self.track.is_confirmed or self.is_filled
-
-    @property
-    def object_id(self) -> str:
-        """Name of a life that begins here."""
-        suffix = f".{self.index}" if self.index else ""
-        return f"{self.tracks.agent_id}:{self.track.number}{suffix}"
-
-    @property
-    def vector(self) -> np.ndarray | None:
-        """Direction of its crops."""
-        return None if self.track.vector is None else self.tracks.unit_vector(self.track.number)
-
-    @property
-    def centre_m(self) -> np.ndarray:
-        """Middle of its box."""
-        return np.asarray((self.low_m + self.high_m) / 2)
-
-
-def stays_of(tracks: AgentTracks, as_of: float = math.inf) -> list[StayNode]:
-    """Stays of one agent's things, known at a time: those it is sure of, and those that may explain another's end."""
-    nodes = []
-    for track in tracks.live:
-        if not track.is_confirmed and not _may_be_what_moved(track):
-            continue
-        low, high = tracks.box(track.number)
-        for i, presence in enumerate(track.presences):
-            if presence.first_s <= as_of:
-                nodes.append(StayNode(tracks, track, i, _known_at(presence, as_of), low, high))
-    changed = tracks.differences
-    return reconcile(nodes, tracks, changed.appeared(as_of), changed.vanished(as_of))
-
-
-def _may_be_what_moved(track: Track) -> bool:
-    """Whether a track that is not sure enough to be told by itself may yet be a thing that vanished elsewhere."""
-    is_new = len(track.presences) == 1 and track.now.empty_s is not None and not track.now.is_over
-    return is_new and track.num_sightings >= _FEW and track.confidence >= _UNSURE
-
-
-def _known_at(presence: Presence, as_of: float) -> Presence:
-    if as_of == math.inf:
-        return presence
-    missed_s = presence.missed_s if presence.missed_s is not None and presence.missed_s <= as_of else None
-    gone_s = presence.gone_s if presence.gone_s is not None and presence.gone_s <= as_of else None
-    return replace(presence, last_s=min(presence.last_s, as_of), missed_s=missed_s, gone_s=gone_s)
 
 
 def alike(a: StayNode, b: StayNode) -> float:

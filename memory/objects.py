@@ -11,10 +11,12 @@ import numpy as np
 from jaxtyping import Float
 
 from placecell.memory.association import agreement, assign, box_features
-from placecell.memory.identity import StayNode, lives, stays_of
+from placecell.memory.identity import lives
 from placecell.memory.object_states import ObjectChange, Point, SceneObject, Sighting, State, Stay
 from placecell.memory.records import Record
+from placecell.memory.stays import StayNode, stays_of
 from placecell.memory.tracks import AgentTracks
+from placecell.memory.turnover import reconcile
 
 __all__ = ["ObjectMap"]
 
@@ -162,7 +164,7 @@ class ObjectMap:
         for agent_id in sorted(self._agents):
             tracks = self._agents[agent_id]
             own = []
-            for life in lives(stays_of(tracks, as_of)):
+            for life in lives(reconcile(stays_of(tracks, as_of), tracks, as_of)):
                 thing = _thing(life)
                 if thing.num_sightings:
                     own.append(thing)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -12,11 +13,9 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from placecell.memory.differences import VOXEL_M, Volume
+from placecell.memory.stays import StayNode
 from placecell.memory.track import Presence, Track
-
-if TYPE_CHECKING:
-    from placecell.memory.identity import StayNode
-    from placecell.memory.tracks import AgentTracks
+from placecell.memory.tracks import AgentTracks
 
 __all__ = ["reconcile"]
 
@@ -37,7 +36,7 @@ _SLENDER: Final = 0.35  # middle side over longest: edges of doors and shelves a
 _LONG_M: Final = 1.2
 
 
-def reconcile(nodes: Sequence[StayNode], tracks: AgentTracks, appeared: Volume, vanished: Volume) -> list[StayNode]:
+def reconcile(nodes: Sequence[StayNode], tracks: AgentTracks, as_of: float = math.inf) -> list[StayNode]:
     """Stays with what the changed space says about their beginnings and ends.
 
     A stay begins at a place that was seen empty before if most of its box is space that filled; it is over if most of
@@ -47,64 +46,72 @@ def reconcile(nodes: Sequence[StayNode], tracks: AgentTracks, appeared: Volume, 
     Args:
         nodes: Stays of one agent.
         tracks: The agent's.
-        appeared: Where something is that was not there before.
-        vanished: Where something was that is there no more.
+        as_of: The time that is asked about.
     """
+    appeared, vanished = tracks.differences.appeared(as_of), tracks.differences.vanished(as_of)
     found = list(nodes)
-    free = np.ones(len(appeared.low_m), bool)
+    # Each voxel is one stay's: those that are told by themselves come first, small ones before what holds them.
     order = sorted(range(len(found)), key=lambda i: (not found[i].track.is_confirmed, _volume(found[i])))
+    filled, emptied = np.ones(len(appeared.low_m), bool), np.ones(len(vanished.low_m), bool)
     for i in order:
-        node = found[i]
-        if node.index:
-            continue
-        inside = _inside(node, appeared) & (appeared.old_s < node.presence.first_s - _LATER_S)
-        share, density = _filled(node, appeared, inside & free)
-        is_faint = density < _FAINT
-        num_sure = np.count_nonzero(appeared.is_sure & inside & free)
-        if num_sure and density >= _DENSE and (share >= _COVERED or (share >= _HELD and num_sure >= _FULL)):
-            free &= ~inside
-            presence = replace(node.presence, empty_s=float(np.median(appeared.old_s[inside])))
-            found[i] = replace(node, presence=presence, is_filled=True)
-            continue
-        held = _inside(node, vanished) & (vanished.old_s < node.presence.first_s - _LATER_S)
-        share, density = _filled(node, vanished, held)
-        if node.track.is_confirmed and share >= _SURELY_COVERED and density >= _DENSE:  # in place of another
-            presence = replace(node.presence, empty_s=float(np.median(vanished.old_s[held])))
-            found[i] = replace(node, presence=presence, is_filled=True)
-        elif node.presence.empty_s is not None and is_faint and not held.any():
-            found[i] = replace(node, presence=replace(node.presence, empty_s=None))
-    free_to_fill, free = free, np.ones(len(vanished.low_m), bool)
+        if found[i].index == 0:
+            found[i] = _begun(found[i], appeared, vanished, filled)
     for i in order:
-        node = found[i]
-        presence = node.presence
-        if node.index != len(node.track.presences) - 1:
-            continue
-        every = _inside(node, vanished) & (vanished.old_s >= presence.first_s - _LATER_S)
-        inside = every & (vanished.new_s > presence.last_s)
-        share, density = _filled(node, vanished, inside & free)
-        num_sure = np.count_nonzero(vanished.is_sure & inside & free)
-        is_empty = bool(num_sure) and density >= _DENSE and share >= _COVERED
-        if not is_empty and not presence.is_over:
-            share, density = _filled(node, vanished, every & free)
-            if density >= _SURELY_DENSE and share >= _SURELY_COVERED:  # what was seen there since is another
-                before = [s.stamp_s for s in node.track.sightings if s.stamp_s < np.median(vanished.new_s[every])]
-                if before:
-                    is_empty, inside, presence = True, every, replace(presence, last_s=max(before))
-        if is_empty or (presence.missed_s is not None and num_sure >= _HINTED):
-            free &= ~inside
-            gone_s = presence.gone_s if presence.is_over else float(np.median(vanished.new_s[inside]))
-            missed_s = gone_s if presence.missed_s is None else presence.missed_s
-            found[i] = replace(node, presence=replace(presence, gone_s=gone_s, missed_s=missed_s))
-        elif presence.missed_s is None and num_sure >= _HINTED:
-            found[i] = replace(node, presence=replace(presence, missed_s=float(np.median(vanished.new_s[inside]))))
-    nameless = _nameless(tracks, appeared, free_to_fill, has_come=True)
-    return found + nameless + _nameless(tracks, vanished, free, has_come=False)
+        if found[i].index == len(found[i].track.presences) - 1:
+            found[i] = _ended(found[i], vanished, emptied)
+    came, went = (_nameless(tracks, volume, free, has_come) for volume, free, has_come in
+                  ((appeared, filled, True), (vanished, emptied, False)))  # fmt: skip
+    return found + came + went
+
+
+def _begun(node: StayNode, appeared: Volume, vanished: Volume, free: np.ndarray) -> StayNode:
+    """A stay, with whether its place was seen empty before; takes its voxels out of `free`."""
+    inside = _inside(node, appeared) & (appeared.old_s < node.presence.first_s - _LATER_S)
+    share, density = _filled(node, appeared, inside & free)
+    is_faint = density < _FAINT
+    num_sure = np.count_nonzero(appeared.is_sure & inside & free)
+    if num_sure and density >= _DENSE and (share >= _COVERED or (share >= _HELD and num_sure >= _FULL)):
+        free &= ~inside
+        return _in_place_since(node, float(np.median(appeared.old_s[inside])))
+    held = _inside(node, vanished) & (vanished.old_s < node.presence.first_s - _LATER_S)
+    share, density = _filled(node, vanished, held)
+    if node.track.is_confirmed and share >= _SURELY_COVERED and density >= _DENSE:  # in place of another
+        return _in_place_since(node, float(np.median(vanished.old_s[held])))
+    if node.presence.empty_s is not None and is_faint and not held.any():
+        return replace(node, presence=replace(node.presence, empty_s=None))
+    return node
+
+
+def _in_place_since(node: StayNode, empty_s: float) -> StayNode:
+    return replace(node, presence=replace(node.presence, empty_s=empty_s), is_filled=True)
+
+
+def _ended(node: StayNode, vanished: Volume, free: np.ndarray) -> StayNode:
+    """A stay, with whether it is over; takes its voxels out of `free`."""
+    presence = node.presence
+    every = _inside(node, vanished) & (vanished.old_s >= presence.first_s - _LATER_S)
+    inside = every & (vanished.new_s > presence.last_s)
+    share, density = _filled(node, vanished, inside & free)
+    num_sure = np.count_nonzero(vanished.is_sure & inside & free)
+    is_empty = bool(num_sure) and density >= _DENSE and share >= _COVERED
+    if not is_empty and not presence.is_over:
+        share, density = _filled(node, vanished, every & free)
+        if density >= _SURELY_DENSE and share >= _SURELY_COVERED:  # what was seen there since is another
+            before = [s.stamp_s for s in node.track.sightings if s.stamp_s < np.median(vanished.new_s[every])]
+            if before:
+                is_empty, inside, presence = True, every, replace(presence, last_s=max(before))
+    if is_empty or (presence.missed_s is not None and num_sure >= _HINTED):
+        free &= ~inside
+        gone_s = presence.gone_s if presence.is_over else float(np.median(vanished.new_s[inside]))
+        missed_s = gone_s if presence.missed_s is None else presence.missed_s
+        return replace(node, presence=replace(presence, gone_s=gone_s, missed_s=missed_s))
+    if presence.missed_s is None and num_sure >= _HINTED:
+        return replace(node, presence=replace(presence, missed_s=float(np.median(vanished.new_s[inside]))))
+    return node
 
 
 def _nameless(tracks: AgentTracks, volume: Volume, free: np.ndarray, has_come: bool) -> list[StayNode]:
     """Stays of what no view told apart from what is around it: changed space that belongs to no known thing."""
-    from placecell.memory.identity import StayNode
-
     chosen = np.flatnonzero(free & volume.is_sure)
     if len(chosen) < _SOLID:
         return []
