@@ -151,6 +151,7 @@ def cooperate(
     *,
     resume: bool = False,
     workers: int = 1,
+    cluster: str | None = None,
     videos: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
@@ -175,6 +176,7 @@ def cooperate(
         partial(play_one, settings, videos),
         resume=resume,
         workers=workers,
+        cluster=cluster,
         say=say,
         shown=lambda result: f"{result['steps']} steps{'' if result['solved'] else ', no diamond'}",
     )

@@ -235,6 +235,7 @@ def eqa(
     *,
     resume: bool = False,
     workers: int = 1,
+    cluster: str | None = None,
     judge: ChatClient | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
@@ -249,6 +250,7 @@ def eqa(
         partial(play, settings),
         resume=resume,
         workers=workers,
+        cluster=cluster,
         say=say,
         shown=_shown,
     )

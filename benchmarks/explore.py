@@ -135,6 +135,7 @@ def explore(
     *,
     resume: bool = False,
     workers: int = 1,
+    cluster: str | None = None,
     videos: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
@@ -152,6 +153,7 @@ def explore(
         partial(play, settings, videos),
         resume=resume,
         workers=workers,
+        cluster=cluster,
         say=say,
         shown=lambda result: f"{result['share']:.1%} after {result['num_steps']} steps",
     )

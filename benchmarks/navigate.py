@@ -174,6 +174,7 @@ def navigate(
     *,
     resume: bool = False,
     workers: int = 1,
+    cluster: str | None = None,
     videos: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
@@ -193,6 +194,7 @@ def navigate(
         partial(play, settings, videos),
         resume=resume,
         workers=workers,
+        cluster=cluster,
         say=say,
         shown=_words,
     )

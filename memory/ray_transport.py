@@ -7,6 +7,7 @@ answered the last question. So an agent's turn never waits for Ray.
 from __future__ import annotations
 
 import secrets
+import socket
 from collections import deque
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from placecell.errors import MissingDependencyError
 __all__ = ["RayNetwork", "RayTransport", "ray_module"]
 
 _MAX_WAITING: Final = 10_000  # frames for one agent; beyond that new ones are lost
+_KNOCK_S: Final = 10.0
 
 
 def ray_module(address: str = "local") -> Any:
@@ -25,6 +27,8 @@ def ray_module(address: str = "local") -> Any:
 
     Raises:
         MissingDependencyError: If it is not installed.
+        ConnectionError: If nobody answers at the address.
+        ValueError: If the address is none.
     """
     try:
         import ray
@@ -34,8 +38,22 @@ def ray_module(address: str = "local") -> Any:
         if address == "local":
             ray.init(address="local", include_dashboard=False, log_to_driver=False)
         else:
+            _knock(address)
             ray.init(address=address, log_to_driver=False)
     return ray
+
+
+def _knock(address: str) -> None:
+    """See that somebody listens: Ray itself would try for a quarter of an hour."""
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal() or int(port) >= 2**16:
+        raise ValueError(f"a Ray cluster's address is local, auto, HOST:PORT or ray://HOST:PORT, got {address!r}")
+    try:
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+    except OSError as error:
+        raise ConnectionError(f"no Ray cluster at {address}: {error}; start one with ray start --head") from error
 
 
 class _PostOffice:

@@ -19,8 +19,6 @@ def explore(arguments: argparse.Namespace) -> int:
     """Explore houses, by one robot or by teams."""
     if arguments.robots is not None:
         return _robots(arguments)
-    if arguments.ray is not None:
-        usage_error("explore", "--ray goes with --robots")
     from placecell.benchmarks import explore as experiment
 
     settings = experiment.ExploreSettings(seed=arguments.seed, max_steps=arguments.max_steps)
@@ -42,7 +40,7 @@ def _robots(arguments: argparse.Namespace) -> int:
     )
     how = {name: value for name, value in _how(arguments).items() if name not in ("planners", "videos")}
     houses = _houses(arguments)
-    result = robots.robots(arguments.output, settings, houses, arguments.robots, cluster=arguments.ray, **how)
+    result = robots.robots(arguments.output, settings, houses, arguments.robots, **how)
     return _finish_experiment(arguments, result, robots.summary(result))
 
 
@@ -101,6 +99,7 @@ def eqa(arguments: argparse.Namespace) -> int:
         arguments.episodes,
         resume=arguments.resume,
         workers=arguments.workers,
+        cluster=arguments.ray,
         judge=judge,
         say=say,
     )
@@ -141,6 +140,7 @@ def cooperate(arguments: argparse.Namespace) -> int:
         tuple(dict.fromkeys(arguments.views)),
         resume=arguments.resume,
         workers=arguments.workers,
+        cluster=arguments.ray,
         videos=arguments.output / "videos" if arguments.video else None,
         say=say,
     )
@@ -157,6 +157,7 @@ def _how(arguments: argparse.Namespace) -> dict[str, Any]:
         "num_each": arguments.episodes,
         "resume": arguments.resume,
         "workers": arguments.workers,
+        "cluster": arguments.ray,
         "videos": arguments.output / "videos" if arguments.video else None,
         "say": say,
     }

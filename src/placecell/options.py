@@ -195,7 +195,6 @@ def _explore(parser: argparse.ArgumentParser) -> None:
     add("--starts", choices=("apart", "together"), default="apart", help="of the robots (default apart)")
     add("--silent", action="store_true", help="robots that tell each other nothing")
     add("--lost", action="store_true", help="robots that do not know where the others start: they align their frames")
-    add("--ray", metavar="ADDRESS", help="with --robots: play the episodes on a Ray cluster, or on a `local` one")
 
 
 def _navigate(parser: argparse.ArgumentParser) -> None:
@@ -244,10 +243,19 @@ def _experiment(parser: argparse.ArgumentParser, output: Path, planners: str, ep
     add("--seed", type=_whole, default=0, help="draws the episodes (default 0)")
     add("--output", type=Path, default=output, metavar="DIR", help=f"episodes and report (default {output})")
     add("--resume", action="store_true", help="go on in a folder that holds episodes")
-    add("--workers", type=_count, default=1, metavar="N", help="processes (default 1)")
+    _workers(parser)
     if names:
         add("--video", action="store_true", help="film every episode, with the map and the memory, into OUTPUT/videos")
     _json(parser)
+
+
+def _workers(parser: argparse.ArgumentParser) -> None:
+    """Where episodes are played."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=_count, default=1, metavar="N", help="processes (default 1)")
+    where.add_argument(
+        "--ray", metavar="ADDRESS", help="play episodes on a Ray cluster, or on a `local` one (extra [team])"
+    )
 
 
 def _cooperate(parser: argparse.ArgumentParser) -> None:
@@ -272,7 +280,7 @@ def _cooperate(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=_whole, default=0, help="of keys and networks (default 0)")
     add("--output", type=Path, default=Path("runs/cooperate"), metavar="DIR", help="default runs/cooperate")
     add("--resume", action="store_true", help="go on in a folder that holds episodes")
-    add("--workers", type=_count, default=1, metavar="N", help="processes (default 1)")
+    _workers(parser)
     add("--video", action="store_true", help="film every agent's known map, into OUTPUT/videos")
     _json(parser)
 

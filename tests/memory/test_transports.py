@@ -89,3 +89,14 @@ def test_what_listens_nowhere_and_what_greets_wrong_is_refused():
             socket.recv(timeout=10)
     assert ann.receive() == []
     ann.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "error"), [("nowhere", ValueError), ("host:port", ValueError), ("127.0.0.1:9", ConnectionError)]
+)
+def test_an_address_at_which_no_cluster_is_fails_at_once(address: str, error: type[Exception]) -> None:
+    pytest.importorskip("ray", reason="needs the [team] extra")
+    from placecell.memory.ray_transport import ray_module
+
+    with pytest.raises(error, match="Ray cluster"):
+        ray_module(address)
