@@ -39,11 +39,7 @@ _OFFSET: Final = 2**20
 
 @cache
 def _directions(camera: Camera) -> Float64[np.ndarray, "h w 3"]:
-    found = np.empty((camera.height, camera.width, 3))
-    found[..., 0] = (np.arange(camera.width) + 0.5 - camera.width / 2) / camera.focal_px
-    found[..., 1] = ((camera.height / 2 - np.arange(camera.height) - 0.5) / camera.focal_px)[:, None]
-    found[..., 2] = -1.0
-    return found
+    return camera.directions().astype(np.float64)
 
 
 @cache
