@@ -45,6 +45,7 @@ class Track:
     votes: dict[str, float] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
     vector: np.ndarray | None = None  # sum of weighted unit vectors
+    colours: np.ndarray | None = None  # sum of weighted histograms
     boxes: list[tuple[float, ...]] = field(default_factory=list)  # low, high of each kept sighting
     cuts: list[bool] = field(default_factory=list)
     sightings: list[Sighting] = field(default_factory=list)

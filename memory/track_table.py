@@ -13,6 +13,7 @@ from placecell.memory.association import agreement
 from placecell.memory.object_states import Sighting
 from placecell.memory.records import Record
 from placecell.memory.track import Presence, Track
+from placecell.perception.colours import NUM_COLOURS, shared_colours
 from placecell.perception.detection import Detection
 
 __all__ = ["FALSE_ALARM_S", "REACH_M", "TrackTable"]
@@ -32,6 +33,7 @@ class TrackTable:
         low: Lowest corners of their boxes, NaN where there is none.
         high: Highest corners.
         vectors: Directions of their crops, a row each.
+        colours: Histograms of their colours, a row each, all zero where there is none.
         is_live: Whether they are tracks of their own.
     """
 
@@ -39,6 +41,7 @@ class TrackTable:
         self.tracks: list[Track] = []
         self.low, self.high = np.zeros((0, 3)), np.zeros((0, 3))
         self.vectors = np.zeros((0, 0), np.float32)
+        self.colours = np.zeros((0, NUM_COLOURS))
         self.is_live = np.zeros(0, bool)
         self._alias: dict[int, int] = {}
 
@@ -70,6 +73,16 @@ class TrackTable:
         cosine[:, has_none] = 0.8
         return cosine
 
+    def shared_colours(self, found: Sequence[Detection], near: np.ndarray) -> Float64[np.ndarray, "a b"]:
+        """How much of their colours detections and tracks share; 1, which says nothing, where one of them has none."""
+        own = np.zeros((len(found), NUM_COLOURS))
+        for row, detection in enumerate(found):
+            if detection.colours is not None:
+                own[row] = detection.colours
+        shared = shared_colours(own[:, None], self.colours[None, near])
+        is_known = own.any(axis=1)[:, None] & self.colours[near].any(axis=1)[None]
+        return np.where(is_known, shared, 1.0)
+
     def likeness(self, a: Track, b: Track) -> float:
         """Names and looks of two tracks; about 0 where they say nothing."""
         cosine = 0.8
@@ -92,6 +105,7 @@ class TrackTable:
         far = np.full((more, 3), np.nan)
         self.low, self.high = np.concatenate([self.low, far]), np.concatenate([self.high, far])
         self.is_live = np.concatenate([self.is_live, np.zeros(more, bool)])
+        self.colours = np.concatenate([self.colours, np.zeros((more, NUM_COLOURS))])
         width = self.vectors.shape[1]
         self.vectors = np.concatenate([self.vectors, np.zeros((more, width), np.float32)])
 
@@ -112,6 +126,8 @@ class TrackTable:
         track.is_privileged |= detection.is_privileged
         if detection.embedding is not None:
             self._look_like(track, quality * detection.embedding.astype(np.float32))
+        if detection.colours is not None:
+            self._paint(track, quality * detection.colours.astype(np.float64))
         now = track.now
         if now.gone_s is not None and record.stamp_s - now.last_s < 2 * FALSE_ALARM_S:
             track.num_alarms, now.gone_s = track.num_alarms + 1, None
@@ -132,6 +148,10 @@ class TrackTable:
         if length > 0:
             self.vectors[track.number] = track.vector / length
 
+    def _paint(self, track: Track, colours: np.ndarray) -> None:
+        track.colours = colours if track.colours is None else track.colours + colours
+        self.colours[track.number] = track.colours
+
     def _settle(self, track: Track) -> None:
         """Work out shares and box from what is kept, and keep no more than is needed."""
         while len(track.sightings) > _KEPT_SIGHTINGS:
@@ -150,7 +170,7 @@ class TrackTable:
 
     def bury(self, track: Track) -> None:
         """Forget a track."""
-        track.sightings, track.boxes, track.cuts, track.vector = [], [], [], None
+        track.sightings, track.boxes, track.cuts, track.vector, track.colours = [], [], [], None, None
         track.votes, track.shares, track.poses = {}, {}, set()
         self.is_live[track.number] = False
         self.low[track.number] = self.high[track.number] = np.nan
@@ -162,10 +182,14 @@ class TrackTable:
                 keep.votes[name] = keep.votes.get(name, 0.0) + votes
             if drop.vector is not None:
                 self._look_like(keep, drop.vector)
+            if drop.colours is not None:
+                self._paint(keep, drop.colours)
         elif drop.num_sightings > keep.num_sightings:
-            keep.votes, keep.vector = drop.votes, None
+            keep.votes, keep.vector, keep.colours = drop.votes, None, None
             if drop.vector is not None:
                 self._look_like(keep, drop.vector)
+            if drop.colours is not None:
+                self._paint(keep, drop.colours)
         order = sorted(
             zip([*keep.sightings, *drop.sightings], [*keep.boxes, *drop.boxes], [*keep.cuts, *drop.cuts], strict=True),
             key=lambda row: (row[0].stamp_s, row[0].record_id),

@@ -9,11 +9,14 @@ from typing import Any, Final
 
 import msgpack
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, UInt8
+
+from placecell.perception.colours import NUM_COLOURS, colours_of
 
 __all__ = ["Detection", "lift", "pack_detections", "unpack_detections"]
 
-_FIELDS: Final = 10
+_FIELDS: Final = 11
+_FIELDS_BEFORE: Final = 10  # memories that were written before colours were kept
 Point = tuple[float, float, float]
 
 
@@ -32,6 +35,7 @@ class Detection:
         confidence: How sure the source is that this is one whole thing, in [0, 1].
         source: Who found it: "masks" (the simulator's: privileged), "regions", or the name of a detector.
         is_cut: Whether it touches the picture's border.
+        colours: Histogram of its pixels' colours (see `placecell.perception.colours`), or None.
 
     Raises:
         ValueError: If a number is not finite or a box is turned inside out.
@@ -47,6 +51,7 @@ class Detection:
     confidence: float = 1.0
     source: str = "regions"
     is_cut: bool = False
+    colours: UInt8[np.ndarray, "16"] | None = None
 
     def __post_init__(self) -> None:
         numbers = (*self.box, *self.low_m, *self.high_m, *self.position_m, self.confidence)
@@ -75,6 +80,7 @@ def lift(
     confidence: float = 1.0,
     source: str = "regions",
     min_points: int = 16,
+    rgb: UInt8[np.ndarray, "h w 3"] | None = None,
 ) -> Detection | None:
     """The detection of a mask, or None if fewer than `min_points` of its pixels have depth.
 
@@ -88,6 +94,7 @@ def lift(
         confidence: See `Detection`.
         source: See `Detection`.
         min_points: Pixels with depth that are needed.
+        rgb: The picture, for the thing's colours.
     """
     height, width = mask.shape
     rows, columns = np.nonzero(mask)
@@ -110,6 +117,7 @@ def lift(
         float(confidence),
         source,
         top == 0 or left == 0 or bottom == height or right == width,
+        None if rgb is None else colours_of(rgb[top:bottom, left:right], mask[top:bottom, left:right]),
     )
 
 
@@ -132,6 +140,7 @@ def pack_detections(detections: Sequence[Detection]) -> bytes:
             round(found.confidence, 4),
             found.source,
             found.is_cut,
+            None if found.colours is None else found.colours.tobytes(),
         ]
         for found in detections
     ]
@@ -162,9 +171,11 @@ def unpack_detections(data: bytes) -> tuple[Detection, ...]:
 
 def _unpack(row: Any, index: int) -> Detection:
     name = f"detection {index}"
-    if not isinstance(row, list) or len(row) != _FIELDS:
+    if not isinstance(row, list) or not _FIELDS_BEFORE <= len(row) <= _FIELDS:
         raise ValueError(f"{name} must be a list of {_FIELDS} fields")
-    box, num_px, low, high, position, vector, labels, confidence, source, is_cut = row
+    box, num_px, low, high, position, vector, labels, confidence, source, is_cut, colours = (*row, None)[:_FIELDS]
+    if colours is not None and not (isinstance(colours, bytes) and len(colours) == NUM_COLOURS):
+        raise ValueError(f"{name}: colours are {NUM_COLOURS} bytes")
     if type(num_px) is not int or type(is_cut) is not bool or not isinstance(source, str):
         raise ValueError(f"{name} holds a value of the wrong type")
     if not isinstance(labels, list) or not all(
@@ -190,6 +201,7 @@ def _unpack(row: Any, index: int) -> Detection:
         _numbers([confidence], 1, f"{name}: confidence")[0],
         source,
         is_cut,
+        None if colours is None else np.frombuffer(colours, np.uint8),
     )
 
 

@@ -221,7 +221,8 @@ class MaskDetector:
             own = labels[i] if i < len(labels) else ()
             if self._names is not None:
                 own = ((self._names[instance], 1.0),)
-            found.append(lift(mask, points, vectors[i] if i < len(vectors) else None, own, source="masks"))
+            vector = vectors[i] if i < len(vectors) else None
+            found.append(lift(mask, points, vector, own, source="masks", rgb=rgb))
         return [detection for detection in found if detection is not None]
 
     def _describe(self, rgb: np.ndarray, masks: Sequence[np.ndarray]) -> tuple[Sequence[np.ndarray], list[Labels]]:

@@ -80,7 +80,7 @@ class OpenVocabularyDetector:
         points = unproject(depth_m, camera, pose)
         found = []
         for box, name, score in self._boxes(rgb):
-            thing = lift(cut_box(depth_m, box), points, None, ((name, score),), score, self.name)
+            thing = lift(cut_box(depth_m, box), points, None, ((name, score),), score, self.name, rgb=rgb)
             if thing is not None:
                 found.append(thing)
         found.sort(key=lambda thing: -thing.num_px)

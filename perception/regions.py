@@ -113,7 +113,7 @@ class RegionDetector:
         found: dict[int, Detection] = {}
         for number in (np.flatnonzero(regions.confidence >= self._min_confidence) + 1).tolist():
             chance = float(regions.confidence[number - 1])
-            thing = lift(regions.labels == number, points, confidence=chance, min_points=_MIN_CELLS)
+            thing = lift(regions.labels == number, points, confidence=chance, min_points=_MIN_CELLS, rgb=grid.rgb)
             if thing is not None:
                 found[number] = replace(thing, num_px=round(thing.num_px * scale))
         shown = list(found)[: self._max_described]
