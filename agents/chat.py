@@ -9,7 +9,9 @@ from dataclasses import replace
 from typing import Any, Final, Literal
 
 from placecell.agents.answer import Answer, clock, evidence_row
-from placecell.agents.chat_client import ChatClient, ChatReply, ChatUsage, ReplyError, parse_reply
+from placecell.agents.chat_asking import ask_model
+from placecell.agents.chat_client import ChatClient, ChatUsage
+from placecell.agents.chat_replies import ChatReply, ReplyError, parse_reply, reply_schema
 from placecell.agents.choices import clean_choice
 from placecell.agents.evidence import MemoryLike
 from placecell.agents.questions import parse_question
@@ -91,11 +93,13 @@ class ChatReader:
         hits = self._hits(question, plain, {name: value for name, value in named.items() if value is not None})
         messages = self._messages(question, options, plain, hits)
         try:
-            reply, notes = self._reply(messages, len(options))
+            schema = reply_schema([str(hit.record_id) for hit in hits], len(options))
+            reply, problem = ask_model(self._client, messages, lambda text: parse_reply(text, len(options)), schema)
         except ServerError as error:
             if not self._fallback:
                 raise
             return replace(plain, notes=(*plain.notes, f"answered without the chat server: {error}"))
+        notes = (f"asked twice: the first reply was {problem}",) if problem else ()
         return self._answer(reply, notes, plain, hits, options)
 
     def _hits(self, question: str, plain: Answer, filters: dict[str, Any]) -> list[Recollection]:
@@ -133,26 +137,6 @@ class ChatReader:
             asked += "\nOptions:\n" + "\n".join(f"{chr(65 + i)}) {clean(option)}" for i, option in enumerate(options))
         parts.append({"type": "text", "text": asked})
         return [{"role": "system", "content": _INSTRUCTIONS}, {"role": "user", "content": parts}]
-
-    def _reply(self, messages: list[dict[str, Any]], num_choices: int) -> tuple[ChatReply, tuple[str, ...]]:
-        """The parsed reply; one that does not parse is sent back once."""
-        text = self._client.complete(messages)
-        try:
-            return parse_reply(text, num_choices), ()
-        except ReplyError as error:
-            problem = str(error)
-        again = f"That was {problem}. Reply with the one JSON object described at the start, and nothing else."
-        # A picture's bytes are the bulk of a request; the model has the same conversation before it, so all is sent.
-        text = self._client.complete(
-            [*messages, {"role": "assistant", "content": text[:4000]}, {"role": "user", "content": again}]
-        )
-        try:
-            return parse_reply(text, num_choices), (f"asked twice: the first reply was {problem}",)
-        except ReplyError as error:
-            raise ServerError(
-                f"chat model {self._client.model!r} at {self._client.url} does not answer as asked, twice: {error}; "
-                "try a stronger model, or answer without it (EvidenceReader)"
-            ) from error
 
     @staticmethod
     def _answer(

@@ -1,6 +1,8 @@
 """Ask any server that speaks the OpenAI chat-completions protocol: one HTTP request, bounded in time, size and tries.
 
-Only the standard library is used. What the server sends is checked, never trusted and never evaluated.
+Only the standard library is used. What the server sends is checked, never trusted and never evaluated. Servers differ
+in which fields of a request they take: a field of ours that a server refuses by name is said in another way, or left
+out, from then on.
 """
 
 from __future__ import annotations
@@ -19,45 +21,54 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from placecell.agents.chat_replies import shown
 from placecell.errors import ServerError
 
-__all__ = ["ChatClient", "ChatReply", "ChatUsage", "ReplyError", "parse_reply"]
+__all__ = ["ChatClient", "ChatUsage"]
 
 MAX_REPLY_BYTES: Final = 4 << 20
 _RETRIED: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _LOST: Final = (OSError, http.client.HTTPException)
+_FORMS: Final = ("json_schema", "json_object with schema", "json_object", "")  # each for servers that refuse the last
+_ADVICE: Final = {
+    "image": "send it no pictures (max_pictures=0, or --chat-pictures 0), or take a model that sees",
+    "context": "give the server a longer context, or send less (fewer pictures, rows or steps)",
+}
 
 
 @dataclass(slots=True)
 class ChatUsage:
-    """What a client has spent so far. Tokens are as the server counts them; 0 where it does not say."""
+    """What a client has spent so far. Tokens are as the server counts them; 0 where it does not say.
+
+    Args:
+        requests: Sent, repetitions included.
+        retries: Repeated after a failure that may pass.
+        prompt_tokens: Read by the model, those that the server remembered from the last request included.
+        completion_tokens: Written by it.
+        truncated: Replies that ended because of the limit of tokens.
+        seconds: Spent waiting.
+        questions: Asked by `placecell.agents.chat_asking.ask_model`.
+        answered: Of these, answered as asked at once.
+        mended: Answered as asked when asked again.
+    """
 
     requests: int = 0
     retries: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    truncated: int = 0
     seconds: float = 0.0
+    questions: int = 0
+    answered: int = 0
+    mended: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ChatReply:
-    """A model's answer to a question, after strict parsing.
+class _Refused(ServerError):
+    """A request that will not be taken as it is; `said` is what the server says of it, in small letters."""
 
-    Args:
-        answer: The answer in words.
-        evidence: Ids of the records that the model cites, as it wrote them.
-        confidence: 0 to 1, as the model says.
-        choice: Letter of the chosen option, upper case; None if there is none.
-    """
-
-    answer: str
-    evidence: tuple[str, ...]
-    confidence: float
-    choice: str | None = None
-
-
-class ReplyError(ValueError):
-    """A model's text is not the JSON object that was asked for; the message says in one line what is wrong."""
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
 
 
 class _Again(Exception):
@@ -81,7 +92,8 @@ class ChatClient:
             connection. Other refusals are final.
         deadline_s: Most seconds for one call of `complete`, pauses included; by default enough for all tries.
         backoff_s: Pause before the first repetition; doubled for each further one.
-        extra: Further fields of the request's body (`{"max_tokens": 512}`); a field that is None is left out.
+        max_tokens: Most tokens of a reply, thoughts included; None to leave it to the server.
+        extra: Further fields of the request's body (`{"seed": 7}`); a field that is None is left out.
 
     Raises:
         ValueError: If an argument is out of range or the address is not http or https.
@@ -98,8 +110,11 @@ class ChatClient:
     max_retries: int = 2
     deadline_s: float | None = None
     backoff_s: float = 0.5
+    max_tokens: int | None = 2048
     extra: Mapping[str, Any] = field(default_factory=dict)
     usage: ChatUsage = field(default_factory=ChatUsage, init=False)
+    _form: int = field(default=0, init=False, repr=False)  # how a schema is sent: one of _FORMS
+    _renamed: dict[str, str | None] = field(default_factory=dict, init=False, repr=False)  # fields that were refused
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -117,6 +132,8 @@ class ChatClient:
                 raise ValueError(f"{name} must be finite and positive, got {value}")
         if self.max_retries < 0 or not (math.isfinite(self.backoff_s) and self.backoff_s >= 0):
             raise ValueError(f"max_retries and backoff_s must not be negative: {self.max_retries}, {self.backoff_s}")
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise ValueError(f"max_tokens must be positive, or None, got {self.max_tokens}")
 
     @property
     def url(self) -> str:
@@ -124,15 +141,17 @@ class ChatClient:
         base = self.base_url.rstrip("/")
         return base if base.endswith("/chat/completions") else base + "/chat/completions"
 
-    def complete(self, messages: Sequence[Mapping[str, Any]]) -> str:
+    def complete(self, messages: Sequence[Mapping[str, Any]], *, schema: Mapping[str, Any] | None = None) -> str:
         """The model's text for `messages` (roles and contents as the protocol has them).
+
+        Args:
+            messages: What was said so far.
+            schema: JSON schema that the text should keep to. Servers that can are asked to see to it, the others not:
+                the text is not checked here.
 
         Raises:
             ServerError: If no try succeeds, or the server answers something else than a chat completion.
         """
-        body: dict[str, Any] = {"model": self.model, "messages": list(messages), "temperature": 0, "stream": False}
-        body |= self.extra
-        payload = json.dumps({key: value for key, value in body.items() if value is not None}).encode()
         start = time.monotonic()
         budget = self.deadline_s or (self.timeout_s + 8.0) * (self.max_retries + 1)
         reason = "no try fitted into the deadline"
@@ -145,7 +164,7 @@ class ChatClient:
             tried = time.monotonic()
             try:
                 try:
-                    return self._text_of(self._post(payload, min(self.timeout_s, left)))
+                    return self._said(messages, schema, min(self.timeout_s, left))
                 finally:
                     self.usage.seconds += time.monotonic() - tried
             except _Again as failure:
@@ -165,6 +184,39 @@ class ChatClient:
             f"chat server {self.url} gave no answer after {tries} ({reason}): check that it runs and serves "
             f"{self.model!r}, allow more time (timeout_s), or answer without it (EvidenceReader)"
         )
+
+    def _said(self, messages: Sequence[Mapping[str, Any]], schema: Mapping[str, Any] | None, timeout_s: float) -> str:
+        """One answer; a request of which a field is refused is said in another way."""
+        while True:
+            body = self._body(messages, schema)
+            try:
+                return self._text_of(self._post(json.dumps(body).encode(), timeout_s))
+            except _Refused as refusal:
+                if not self._adapts(body, refusal.said):
+                    raise
+                self.usage.requests += 1
+
+    def _body(self, messages: Sequence[Mapping[str, Any]], schema: Mapping[str, Any] | None) -> dict[str, Any]:
+        """A request in the words that this server takes."""
+        fields: dict[str, Any] = {"temperature": 0, "max_tokens": self.max_tokens}
+        if schema is not None:
+            fields["response_format"] = _response_format(_FORMS[self._form], schema)
+        body = {"model": self.model, "messages": [_plain(message) for message in messages], "stream": False}
+        body |= {new: value for name, value in fields.items() if (new := self._renamed.get(name, name)) is not None}
+        body |= self.extra
+        return {key: value for key, value in body.items() if value is not None}
+
+    def _adapts(self, body: Mapping[str, Any], said: str) -> bool:
+        """Whether a request can be said in another way that a server which refuses this one may take."""
+        ours = body.keys() - self.extra.keys()
+        if "response_format" in ours and re.search("response_format|schema|json_object|grammar", said):
+            self._form += 1
+            return True
+        for name, other in (("max_tokens", "max_completion_tokens"), ("temperature", None)):
+            if name in ours and name in said:
+                self._renamed[name] = other if other and other in said else None
+                return True
+        return False
 
     def _post(self, payload: bytes, timeout_s: float) -> bytes:
         """One request; the body of a 200 answer."""
@@ -213,96 +265,70 @@ class ChatClient:
                 raise _Again("the answer broke off")
             return data
         said = _error_message(data)
-        if response.status in _RETRIED:
-            raise _Again(f"HTTP {response.status} {said}".strip(), _retry_after_s(response.getheader("Retry-After")))
+        is_final = "not supported" in said.lower()  # some servers say so with a 500
+        if response.status in _RETRIED and not is_final:
+            brief = f"HTTP {response.status} {shown(said) if said else ''}".strip()
+            raise _Again(brief, _retry_after_s(response.getheader("Retry-After")))
         hint = {401: ": check api_key", 403: ": check api_key", 404: ": check base_url and the model's name"}
-        raise ServerError(
-            f"chat server {self.url} refused: HTTP {response.status} {said}{hint.get(response.status, '')}"
-        )
+        advice = next((": " + advice for word, advice in _ADVICE.items() if word in said.lower()), "")
+        line = f"HTTP {response.status} {shown(said) if said else ''}{hint.get(response.status, advice)}"
+        raise _Refused(f"chat server {self.url} refused: {line}", said.lower())
 
     def _text_of(self, data: bytes) -> str:
         """The model's text in a chat completion."""
         try:
             reply = json.loads(data)
             content = reply["choices"][0]["message"]["content"]
-        except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
-            shown = _shown(data.decode("utf-8", "replace"))
+            is_cut = reply["choices"][0].get("finish_reason") == "length"
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+            start = shown(data.decode("utf-8", "replace"))
             # Half an object is an accident of the line and worth another try; anything else is no such server.
             if isinstance(error, json.JSONDecodeError) and data.lstrip()[:1] == b"{":
-                raise _Again(f"broken JSON: {shown}") from error
+                raise _Again(f"broken JSON: {start}") from error
             raise ServerError(
-                f"chat server {self.url} sent no chat completion but {shown}: check that base_url ends in the "
+                f"chat server {self.url} sent no chat completion but {start}: check that base_url ends in the "
                 "version, for example /v1"
             ) from error
-        if isinstance(content, list):  # some servers send parts, as requests have them
-            content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-        if not isinstance(content, str) or not content.strip():
-            raise ServerError(f"chat server {self.url} sent an empty message: try another model than {self.model!r}")
         usage = reply.get("usage")
         if isinstance(usage, dict):
             for name in ("prompt_tokens", "completion_tokens"):
                 count = usage.get(name)
                 if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
                     setattr(self.usage, name, getattr(self.usage, name) + count)
+        self.usage.truncated += is_cut
+        if isinstance(content, list):  # some servers send parts, as requests have them
+            content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+        if not isinstance(content, str) or not content.strip():
+            advice = f"allow {self.model!r} more (max_tokens)" if is_cut else f"try another model than {self.model!r}"
+            cause = ": its tokens were spent before it answered" if is_cut else ""
+            raise ServerError(f"chat server {self.url} sent an empty message{cause}: {advice}")
         return content
 
 
-def parse_reply(text: str, num_choices: int = 0) -> ChatReply:
-    """Read `{"answer": str, "evidence": [ids], "confidence": 0..1, "choice": letter or null}`.
-
-    The object may stand in one fenced block, and after a `<think>` block; nothing else is let pass.
-
-    Raises:
-        ReplyError: If it is anything else.
-
-    Example:
-        >>> parse_reply('{"answer": "red", "evidence": ["robot/7"], "confidence": 0.9, "choice": null}').answer
-        'red'
-    """
-    plain = re.sub(r"^\s*<think>.*?</think>", "", text, count=1, flags=re.DOTALL).strip()
-    fence = re.fullmatch(r"```(?:json)?\s*\n(.*?)\n?\s*```", plain, flags=re.DOTALL)
-    try:
-        reply = json.loads(fence[1] if fence else plain, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise ReplyError(f"not JSON: {_shown(plain)}") from error
-    if not isinstance(reply, dict):
-        raise ReplyError(f"not a JSON object: {_shown(plain)}")
-    missing = [key for key in ("answer", "evidence", "confidence") if key not in reply]
-    if missing:
-        raise ReplyError(f"without {', '.join(missing)}: {_shown(plain)}")
-    answer, evidence, confidence, choice = (reply.get(k) for k in ("answer", "evidence", "confidence", "choice"))
-    if not isinstance(answer, str) or not answer.strip():
-        raise ReplyError(f"answer must be text, got {_shown(json.dumps(answer))}")
-    if not isinstance(evidence, list) or not all(isinstance(item, str) for item in evidence):
-        raise ReplyError(f"evidence must be a list of record ids, got {_shown(json.dumps(evidence))}")
-    if isinstance(confidence, bool) or not isinstance(confidence, (int, float)) or not 0 <= confidence <= 1:
-        raise ReplyError(f"confidence must be a number from 0 to 1, got {_shown(json.dumps(confidence))}")
-    if choice is not None:
-        letter = re.fullmatch(r"\(?([A-Za-z])[).]?", choice.strip()) if isinstance(choice, str) else None
-        if letter is None or ord(letter[1].upper()) - 65 >= max(num_choices, 0 if num_choices else 26):
-            raise ReplyError(f"choice must be a letter of the choices or null, got {_shown(json.dumps(choice))}")
-        choice = letter[1].upper()
-    return ChatReply(answer.strip(), tuple(dict.fromkeys(evidence)), float(confidence), choice)
+def _response_format(form: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """How a server is told to keep to a schema."""
+    if form == "json_schema":
+        return {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": schema}}
+    if form == "json_object with schema":
+        return {"type": "json_object", "schema": schema}
+    return {"type": "json_object"} if form == "json_object" else None
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _shown(text: str) -> str:
-    """The start of `text` on one line, for messages."""
-    plain = re.sub(r"[\x00-\x1f\x7f\s]+", " ", text).strip()
-    return repr(plain[:120] + ("..." if len(plain) > 120 else "")) if plain else "nothing"
+def _plain(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message whose parts are all text as one text: the templates of many models without eyes take nothing else."""
+    parts = message.get("content")
+    if not isinstance(parts, list) or not all(isinstance(p, dict) and p.get("type") == "text" for p in parts):
+        return dict(message)
+    return {**message, "content": "\n".join(part["text"] for part in parts)}
 
 
 def _error_message(data: bytes) -> str:
     """What an error answer says of itself."""
     try:
         error = json.loads(data)["error"]
-        message = error["message"] if isinstance(error, dict) else error
+        return str(error["message"] if isinstance(error, dict) else error)
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
-    return _shown(str(message))
 
 
 def _retry_after_s(header: str | None) -> float | None:

@@ -26,6 +26,10 @@ __all__ = ["MODES", "ChatServer", "cite_first", "evidence_rows", "pictures_of"]
 MODES: Final = (
     "normal",  # answers
     "fenced",  # answers inside a ```json block
+    "prose",  # the same, with words before and after it
+    "cut",  # the answer ends after half of its text, because of the limit of tokens
+    "spent",  # no answer at all, because of it
+    "blind",  # 500 for a request with a picture, as servers of models that see none have it
     "parts",  # the message's content is a list of parts
     "slow",  # answers after `delay_s`
     "drip",  # one byte each tenth of a second: no single read times out
@@ -55,6 +59,7 @@ class ChatServer:
         delay_s: Pause of the mode "slow".
         retry_after_s: What the mode "limited" asks for.
         api_key: What requests must carry; None to accept any.
+        refuses: Fields of a request, and types of its `response_format`, that are answered by 400.
 
     Attributes:
         requests: Bodies of all requests so far, in the order of their arrival.
@@ -73,6 +78,7 @@ class ChatServer:
         delay_s: float = 1.0,
         retry_after_s: float = 0.2,
         api_key: str | None = None,
+        refuses: Sequence[str] = (),
     ) -> None:
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
@@ -81,6 +87,7 @@ class ChatServer:
         self.delay_s = delay_s
         self.retry_after_s = retry_after_s
         self.api_key = api_key
+        self.refuses = tuple(refuses)
         self.requests: list[dict[str, Any]] = []
         self.num_requests = 0
         self.is_closing = threading.Event()
@@ -163,9 +170,13 @@ class _Handler(BaseHTTPRequestHandler):
         chat = self.server.chat
         if mode == "slow":
             chat.is_closing.wait(chat.delay_s)
-        text = _NONSENSE if mode == "nonsense" else "" if mode == "empty" else chat.answer(messages)
-        if mode == "fenced":
+        text = _NONSENSE if mode == "nonsense" else "" if mode in ("empty", "spent") else chat.answer(messages)
+        if mode in ("fenced", "prose"):
             text = f"```json\n{text}\n```"
+        if mode == "prose":
+            text = f"Sure! This is what you asked for:\n\n{text}\n\nI hope it helps."
+        if mode == "cut":
+            text = text[: len(text) // 2]
         completion = {
             "id": f"chatcmpl-{chat.num_requests}",
             "object": "chat.completion",
@@ -178,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
                         "role": "assistant",
                         "content": [{"type": "text", "text": text}] if mode == "parts" else text,
                     },
-                    "finish_reason": "stop",
+                    "finish_reason": "length" if mode in ("cut", "spent") else "stop",
                 }
             ],
             "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
@@ -219,6 +230,14 @@ class _Handler(BaseHTTPRequestHandler):
                 pictures_of([message])
         except (KeyError, TypeError, ValueError) as error:
             return (400, f"a message is malformed: {error}"), []
+        form = request.get("response_format", {})
+        for name in chat.refuses:
+            if name in request or name == form.get("type") or (name == "schema" and name in form):
+                instead = "; use 'max_completion_tokens' instead" if name == "max_tokens" else ""
+                where = name if name in request else f"response_format {name}"
+                return (400, f"{where!r} is not supported{instead}"), []
+        if chat.mode == "blind" and pictures_of(request["messages"]):
+            return (500, "image input is not supported"), []
         return None, request["messages"]
 
     def _send(self, status: int, payload: dict[str, Any], headers: dict[str, str] | None = None) -> None:

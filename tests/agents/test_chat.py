@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from placecell.agents.chat import ChatClient, ChatReader, ReplyError, parse_reply
+from placecell.agents.chat_asking import ask_model
 from placecell.agents.testing import MODES, ChatServer, evidence_rows, pictures_of
 from placecell.errors import ServerError
 from placecell.perception.observation import Observation
@@ -34,7 +35,7 @@ def _line(error: pytest.ExceptionInfo[ServerError]) -> str:
 def test_a_completion_is_asked_for_and_read(server: ChatServer) -> None:
     client = _client(server, extra={"max_tokens": 64, "temperature": None})
     assert json.loads(client.complete(HELLO))["answer"] == "no match"
-    assert server.requests == [{"model": "test", "messages": HELLO, "stream": False, "max_tokens": 64}]
+    assert server.requests == [{"model": "test", "messages": HELLO, "stream": False, "max_tokens": 64}]  # extra wins
     usage = client.usage
     assert (usage.requests, usage.retries, usage.prompt_tokens, usage.completion_tokens) == (1, 0, 100, 20)
     assert usage.seconds > 0
@@ -132,12 +133,61 @@ def test_the_key_is_sent_and_never_shown() -> None:
         {"timeout_s": 0.0},
         {"timeout_s": float("nan")},
         {"max_retries": -1},
+        {"max_tokens": 0},
     ],
 )
 def test_bad_settings_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError) as error:
         ChatClient(**{"base_url": "http://localhost/v1", "model": "test", **options})
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("refuses", "tries", "kept"),
+    [
+        ([], 1, "json_schema"),
+        (["json_schema"], 2, "schema"),
+        (["json_schema", "schema"], 3, "json_object"),
+        (["response_format"], 4, None),
+        (["json_schema", "max_tokens", "temperature"], 4, "schema"),
+    ],
+)
+def test_what_a_server_refuses_by_name_is_said_otherwise_from_then_on(
+    refuses: list[str], tries: int, kept: str | None
+) -> None:
+    schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    with ChatServer(refuses=refuses) as server:
+        client = _client(server)
+        client.complete(HELLO, schema=schema)
+        assert server.num_requests == client.usage.requests == tries and client.usage.retries == 0
+        client.complete(HELLO, schema=schema)
+        assert server.num_requests == tries + 1
+        form = server.requests[-1].get("response_format", {})
+    said = {"json_schema": form.get("json_schema", {}).get("schema"), "schema": form.get("schema")}
+    assert said.get(kept or "") == schema or (kept or "") == form.get("type", "")
+    assert ("max_completion_tokens" in server.requests[-1]) is ("max_tokens" in refuses)
+    assert ("temperature" in server.requests[-1]) is ("temperature" not in refuses)
+
+
+def test_a_field_of_ones_own_that_is_refused_is_an_error() -> None:
+    with ChatServer(refuses=["temperature"]) as server, pytest.raises(ServerError, match="'temperature'"):
+        _client(server, extra={"temperature": 1}).complete(HELLO)
+
+
+def test_a_reply_that_was_cut_off_is_counted_and_said() -> None:
+    with ChatServer("cut") as server:
+        client = _client(server, max_tokens=7)
+        with pytest.raises(ServerError, match="cut off after 7 tokens"):
+            ask_model(client, HELLO, parse_reply)
+        assert client.usage.truncated == 2 and server.requests[0]["max_tokens"] == 7
+    with ChatServer("spent") as server, pytest.raises(ServerError, match="tokens were spent before it answered"):
+        _client(server).complete(HELLO)
+
+
+def test_a_message_of_text_alone_is_sent_as_text(server: ChatServer) -> None:
+    parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
+    _client(server).complete([{"role": "user", "content": parts}])
+    assert server.requests[0]["messages"] == [{"role": "user", "content": "one\ntwo"}]
 
 
 # ------------------------------------------------------------------------------------------------ replies
@@ -148,6 +198,7 @@ def test_bad_settings_are_refused(options: dict[str, Any]) -> None:
     [
         '{"answer": "red", "evidence": ["a/1", "a/1"], "confidence": 1, "choice": "b"}',
         '```json\n{"answer": "red", "evidence": ["a/1"], "confidence": 1.0, "choice": "(B)"}\n```',
+        'Sure: {"answer": "red", "evidence": ["a/1"], "confidence": 1, "choice": "B"} I hope {it} helps.',
         '<think>red { or blue?</think>\n{"answer": " red ", "evidence": ["a/1"], "confidence": 1, "choice": "B."}',
     ],
 )
@@ -172,7 +223,10 @@ def test_good_replies_are_read(text: str) -> None:
         '{"answer": "red", "evidence": [], "confidence": NaN}',
         '{"answer": "red", "evidence": [], "confidence": 0.5, "choice": "C"}',
         '{"answer": "red", "evidence": [], "confidence": 0.5, "choice": 0}',
-        'Sure: {"answer": "red", "evidence": [], "confidence": 0.5}',
+        '{"answer": "red", "evidence": [], "confidence": 0.5} or {"answer": "blue", "evidence": [], "confidence": 0.5}',
+        '{"reply": {"answer": "red", "evidence": [], "confidence": 0.5}, oops}',
+        '[{"answer": "red", "evidence": [], "confidence": 0.5}]',
+        '{"a": ' * 100_000,
         '__import__("os").getcwd()',
         "[" * 100_000,
     ],
@@ -204,8 +258,9 @@ def test_pictures_are_jpeg_data_urls_no_more_than_asked_for(pictured: Any) -> No
         messages = server.requests[0]["messages"]
         pictures = pictures_of(messages)
         assert len(pictures) == limit and all(picture.shape == (48, 64, 3) for picture in pictures)
-        images = [part for part in messages[1]["content"] if part["type"] == "image_url"]
-        assert all(part["image_url"]["detail"] == "low" for part in images)
+        parts = messages[1]["content"]
+        images = [] if isinstance(parts, str) else [part for part in parts if part["type"] == "image_url"]
+        assert len(images) == limit and all(part["image_url"]["detail"] == "low" for part in images)
 
 
 def test_invented_evidence_is_dropped_and_noted(pictured: Any) -> None:
@@ -235,7 +290,7 @@ def test_a_reply_that_does_not_parse_is_sent_back_once(pictured: Any) -> None:
     assert server.num_requests == 2 and "I think the mug is red" in _line(error)
 
 
-@pytest.mark.parametrize("mode", ["fenced", "parts"])
+@pytest.mark.parametrize("mode", ["fenced", "parts", "prose"])
 def test_other_spellings_of_a_reply_are_read(mode: str, pictured: Any) -> None:
     with ChatServer(mode) as server:
         assert ChatReader(pictured, _client(server)).ask("Where are the keys?").probability == 0.8
@@ -246,8 +301,22 @@ def test_the_model_is_told_when_nothing_matches(memory: Any) -> None:
     with ChatServer(answer=_says(answer="no match", confidence=0.1)) as server:
         answer = ChatReader(memory, _client(server)).ask("Is there a purple elephant?")
     assert answer.is_refusal and answer.value is None
-    text = server.requests[0]["messages"][1]["content"][0]["text"]
-    assert "no sure match" in text
+    assert "no sure match" in server.requests[0]["messages"][1]["content"]
+
+
+def test_pictures_for_a_model_that_sees_none_are_refused_at_once_with_advice(pictured: Any) -> None:
+    with ChatServer("blind") as server:
+        with pytest.raises(ServerError, match="max_pictures=0"):
+            ChatReader(pictured, _client(server)).ask("Where are the keys?")
+        assert server.num_requests == 1
+        assert ChatReader(pictured, _client(server), max_pictures=0).ask("Where are the keys?").probability == 0.8
+
+
+def test_only_what_was_shown_can_be_cited_where_a_schema_is_kept_to(server: ChatServer, pictured: Any) -> None:
+    ChatReader(pictured, _client(server)).ask("Where are the keys?", choices=["on a table", "on a shelf"])
+    fields = server.requests[0]["response_format"]["json_schema"]["schema"]["properties"]
+    shown = [row["record_id"] for row in evidence_rows(server.requests[0]["messages"])]
+    assert fields["evidence"]["items"]["enum"] == shown and fields["choice"]["enum"] == ["A", "B", None]
 
 
 @pytest.mark.parametrize("mode", ["error", "nonsense", "refused"])

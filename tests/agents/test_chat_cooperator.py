@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from placecell.agents.chat_client import ChatClient, ReplyError
+from placecell.agents.chat_client import ChatClient
 from placecell.agents.chat_cooperator import ChatCooperator, parse_goal
+from placecell.agents.chat_replies import ReplyError
 from placecell.agents.crafting import RECIPES
 from placecell.agents.crew import Crew, play
 from placecell.agents.lessons import Chunks, Rule, Rules, best_plan, recall_rules, write_plan, write_rules
@@ -59,13 +60,42 @@ def test_without_an_answer_the_symbolic_plan_decides(mode):
     plain, expected = episode(None, 25)
     with ChatServer(mode, answer=first_goal) as server:
         client = ChatClient(server.base_url, "any", max_retries=0)
-        agent, played = episode(client, 25, max_requests=5)
-        assert server.num_requests <= 5
-    assert agent.notes and played.trail == expected.trail
+        agent, played = episode(client, 25, max_questions=5)
+        assert server.num_requests == {"nonsense": 6, "refused": 3}[mode]  # three questions, then it is given up
+    assert len(agent.notes) == 3 and played.trail == expected.trail
+    assert (client.usage.questions, client.usage.answered, client.usage.mended) == (3, 0, 0)
+
+
+def test_one_failure_is_not_the_end_of_the_model():
+    with ChatServer("error_once", answer=first_goal) as server:
+        client = ChatClient(server.base_url, "any", max_retries=0)
+        agent, _ = episode(client, 25)
+        assert len(agent.notes) == 1 and "500" in agent.notes[0]
+        assert client.usage.answered == client.usage.questions - 1 > 2
+
+
+def test_the_reply_is_bound_to_the_goals_that_were_shown():
+    with ChatServer(answer=first_goal) as server:
+        episode(ChatClient(server.base_url, "any"), 5)
+        request = server.requests[-1]
+    numbers = re.findall(r"^(\d+)\. ", request["messages"][-1]["content"], re.MULTILINE)
+    schema = request["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["goal"]["enum"] == [int(number) for number in numbers]
+
+
+def test_what_was_done_is_only_added_to_until_there_is_too_much_of_it():
+    with ChatServer(answer=first_goal) as server:
+        episode(ChatClient(server.base_url, "any"), 60, chunks=False)
+        told = [request["messages"][-1]["content"].split("\nStep ")[0] for request in server.requests]
+        assert len(told) > 3 and all(later.startswith(sooner) for sooner, later in zip(told, told[1:], strict=False))
+        episode(ChatClient(server.base_url, "any"), 60, chunks=False, max_history=800)
+        told = [request["messages"][-1]["content"].split("\nStep ")[0] for request in server.requests[len(told) :]]
+    assert "(32 earlier lines left out)" in told[-1] and max(map(len, told)) < 900
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2", "[1]", '{"goal": "2"}', '{"goal": true}', '{"goal": 0}', '{"goal": 6}', '{"goal": 1} or so']
+    "text",
+    ["", "2", "[1]", '{"goal": "2"}', '{"goal": true}', '{"goal": 0}', '{"goal": 6}', '{"goal": 1} or {"goal": 2}'],
 )
 def test_what_is_no_choice_is_refused(text):
     with pytest.raises(ReplyError):
@@ -74,6 +104,7 @@ def test_what_is_no_choice_is_refused(text):
 
 def test_a_fenced_choice_after_a_thought_counts():
     assert parse_goal('<think>hm</think>\n```json\n{"goal": 3}\n```', 5) == 3
+    assert parse_goal('I think {this} is best: {"goal": 3}, since 3 is near.', 5) == 3
 
 
 # --- lessons -----------------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from placecell.agents.baselines import OraclePath, RandomWalk, nearest_frontier_search, no_memory
-from placecell.agents.chat_client import ChatClient, ReplyError
+from placecell.agents.chat_client import ChatClient
 from placecell.agents.chat_planner import ChatPlanner, parse_choice
+from placecell.agents.chat_replies import ReplyError
 from placecell.agents.embodied import Pursuit, pursue
 from placecell.agents.explorer import Explorer
 from placecell.agents.goals import Goal
@@ -123,14 +124,16 @@ def test_a_random_walk_goes_on_until_the_budget_is_spent(home: Home) -> None:
 def choose(messages: list[dict[str, Any]]) -> str:
     """A model that takes the first snapshot when a stool is on the menu, else the first frontier."""
     text = json.dumps(messages)
-    for line in [part["text"] for part in messages[-1]["content"] if part["type"] == "text"]:
+    content = messages[-1]["content"]
+    parts = [content] if isinstance(content, str) else [part["text"] for part in content if part["type"] == "text"]
+    for line in "\n".join(parts).splitlines():
         if line.startswith("Snapshot") and ": stool" in line:
             names = [item.split(": ") for item in line.split("objects ")[1].split(", ")]
             number = int(line.split()[1].rstrip(","))
             thing = next(int(i) for i, name in names if name == "stool")
-            return json.dumps({"choice": "snapshot", "number": number, "object": thing, "reason": "a stool"})
+            return json.dumps({"choice": f"snapshot {number}, object {thing}"})
     assert "Frontier 1" in text
-    return json.dumps({"choice": "frontier", "number": 1, "reason": "unknown"})
+    return json.dumps({"choice": "frontier 1"})
 
 
 @pytest.mark.slow
@@ -150,7 +153,7 @@ def test_without_its_model_a_chat_planner_navigates_by_the_value_map_and_says_so
         planner = ChatPlanner(ChatClient(server.base_url, "test", max_retries=0))
         walked = home.pursue(planner, Goal.from_text("stool"), max_steps=30)
         assert walked.num_steps > 1 and len(server.requests) == 2
-        assert len(planner.notes) == 1 and "does not choose as asked, twice" in planner.notes[0]
+        assert len(planner.notes) == 1 and "does not answer as asked, twice" in planner.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -158,12 +161,14 @@ def test_without_its_model_a_chat_planner_navigates_by_the_value_map_and_says_so
     [
         "frontier 1",
         "[1]",
-        '{"choice": "door", "number": 1}',
-        '{"choice": "frontier", "number": 3}',
-        '{"choice": "frontier", "number": true}',
-        '{"choice": "snapshot", "number": 1, "object": 4}',
-        '{"choice": "snapshot", "number": 1}',
-        '{"choice": "snapshot", "number": "1", "object": 1}',
+        '{"choice": "door 1"}',
+        '{"choice": "frontier 3"}',
+        '{"choice": "frontier 0"}',
+        '{"choice": 1}',
+        '{"choice": "snapshot 1, object 4"}',
+        '{"choice": "snapshot 1, object 0"}',
+        '{"choice": "snapshot 1"}',
+        '{"choice": "snapshot 3, object 1"}',
     ],
 )
 def test_a_choice_that_is_not_on_the_menu_is_refused(text: str) -> None:
@@ -172,7 +177,7 @@ def test_a_choice_that_is_not_on_the_menu_is_refused(text: str) -> None:
 
 
 def test_a_choice_is_read_from_a_fence_or_after_thoughts() -> None:
-    plain = '{"choice": "snapshot", "number": 2}'
+    plain = '{"choice": "Snapshot 2"}'
     for text in (plain, f"```json\n{plain}\n```", f"<think>hm</think>{plain}"):
         assert parse_choice(text, [3, 1], 2).object == 1
 
