@@ -132,7 +132,8 @@ def _insertions(num_rows: int, say: Callable[[str], None]) -> list[dict[str, Any
 def _builds(sizes: Iterable[int], with_peer: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """The whole tree by insertion against the whole forest of the baseline, vectors and summaries given.
 
-    Seconds are those of the processor (on a shared machine the clock also counts what others do), ours the median of 5.
+    Seconds are those of the processor (on a shared machine the clock also counts what others do), ours the median of 5;
+    the sums of the vectors, which the tree makes when they are asked for, are asked for.
     """
     rows = []
     for size in sizes:
@@ -151,15 +152,20 @@ def _builds(sizes: Iterable[int], with_peer: bool, say: Callable[[str], None]) -
         one_by_one, at_once = [], []
         for _ in range(5):
             begin = time.process_time()
-            _grow(SpaceTree(), positions, vectors)
+            tree = SpaceTree()
+            _grow(tree, positions, vectors)
+            _sum(tree)
             middle = time.process_time()
-            SpaceTree().upsert_many(given)
+            tree = SpaceTree()
+            tree.upsert_many(given)
+            _sum(tree)
             one_by_one.append(middle - begin)
             at_once.append(time.process_time() - middle)
         row: dict[str, Any] = {
             "leaves": size,
             "one_by_one_seconds": statistics.median(one_by_one),
             "at_once_seconds": statistics.median(at_once),
+            "spread_seconds": {"one_by_one": _range(one_by_one), "at_once": _range(at_once)},
         }
         if with_peer:
             begin = time.process_time()
@@ -167,8 +173,17 @@ def _builds(sizes: Iterable[int], with_peer: bool, say: Callable[[str], None]) -
             row["embodied_rag_seconds"] = time.process_time() - begin
             row["embodied_rag_levels"] = len(levels)
             row["ratio"] = row["embodied_rag_seconds"] / row["at_once_seconds"]
+            row["one_by_one_ratio"] = row["embodied_rag_seconds"] / row["one_by_one_seconds"]
         rows.append(row)
     return rows
+
+
+def _sum(tree: SpaceTree) -> None:
+    assert tree.root is not None and tree.root.total is not None
+
+
+def _range(seconds: Sequence[float]) -> tuple[float, float]:
+    return min(seconds), max(seconds)
 
 
 # --- recall ----------------------------------------------------------------------------------------------------------
@@ -318,8 +333,15 @@ def summary(result: dict[str, Any]) -> str:
     ]
     lines.append("build of the whole, s of the processor (Embodied-RAG builds all again for any new node):")
     for row in result["build"]:
-        peer = f"   Embodied-RAG {row['embodied_rag_seconds']:.2f}: {row['ratio']:.0f} x" if "ratio" in row else ""
-        ours = f"leaf by leaf {row['one_by_one_seconds']:.2f}  at once {row['at_once_seconds']:.2f}"
+        peer = ""
+        if "ratio" in row:
+            ratios = f"{row['one_by_one_ratio']:.0f} and {row['ratio']:.0f} x"
+            peer = f"   Embodied-RAG {row['embodied_rag_seconds']:.2f}: {ratios}"
+        ours = "  ".join(
+            f"{name} {row[f'{key}_seconds']:.2f} ({low:.2f} - {high:.2f})"
+            for name, key in (("leaf by leaf", "one_by_one"), ("at once", "at_once"))
+            for low, high in [row["spread_seconds"][key]]
+        )
         lines.append(f"  {row['leaves']:>9,} leaves  {ours}{peer}")
     recall = result["recall"]
     lines.append(

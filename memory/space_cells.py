@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Float16, Float32, Float64
@@ -25,7 +24,10 @@ __all__ = ["CAPACITY", "Cell", "Leaf", "Part", "Point", "Region", "address_of", 
 CAPACITY: Final = 16  # leaves of a cell that is not divided
 _QUANTUM_M: Final = 2.0**-6  # side of the smallest cell
 _BITS: Final = 21  # the largest is 2**21 quanta: 32 km
-_SPREAD: Final = tuple(int(f"{i:b}", 8) for i in range(128))  # 7 bits to 7 octal digits
+_HALF: Final = 1 << (_BITS - 1)
+_LOW_BITS: Final = 11
+_LOW: Final = (1 << _LOW_BITS) - 1
+_SPREAD: Final = tuple(int(f"{i:b}", 8) for i in range(_LOW + 1))  # bits to octal digits
 
 Digit = str | int
 Point = tuple[float, float, float]
@@ -95,6 +97,13 @@ class Part:
     text: str
 
 
+class _Extent(NamedTuple):
+    low_m: Point
+    high_m: Point
+    start_s: float
+    end_s: float
+
+
 class Cell:
     """A node of the tree. Read it, do not change it: it is exact, and lives only until the tree changes.
 
@@ -102,10 +111,6 @@ class Cell:
         address: Digits that all leaves below share.
         count: Number of leaves below.
         num_vectors: How many of them have a vector.
-        low_m: Lowest corner of their boxes.
-        high_m: Highest corner.
-        start_s: First time.
-        end_s: Last time.
         labels: Number of leaves with each label.
         words: Number of leaves whose text has each word.
         children: Cells by their next digit; empty in a cell that is not divided.
@@ -113,21 +118,20 @@ class Cell:
     """
 
     __slots__ = (
-        "_total", "_unit", "address", "children", "count", "end_s", "high_m", "labels", "leaves", "low_m",
-        "num_vectors", "part", "start_s", "words",
+        "_extent", "_total", "_unit", "address", "children", "count", "labels", "leaves", "num_vectors", "part",
+        "words",
     )  # fmt: skip
 
     def __init__(self, address: tuple[Digit, ...]) -> None:
         self.address = address
         self.count = self.num_vectors = 0
-        self.low_m, self.high_m = (math.inf,) * 3, (-math.inf,) * 3
-        self.start_s, self.end_s = math.inf, -math.inf
-        self.labels: Counter[str] = Counter()
-        self.words: Counter[str] = Counter()
+        self.labels: dict[str, int] = {}
+        self.words: dict[str, int] = {}
         self.children: dict[Digit, Cell] = {}
         self.leaves: dict[str, Leaf] = {}
         self.part: Part | None = None  # None: dirty
-        self._total: Float64[np.ndarray, "d"] | None = None
+        self._extent: _Extent | None = None  # None: dirty
+        self._total: Float64[np.ndarray, "d"] | None = None  # None: not asked for yet; kept in divided cells only
         self._unit: Float32[np.ndarray, "d"] | None = None  # None: dirty
 
     @property
@@ -139,15 +143,21 @@ class Cell:
     @property
     def total(self) -> Float64[np.ndarray, "d"] | None:
         """Sum of the vectors below, exact; None if there is none."""
-        if self.children or not self.num_vectors:
-            return self._total
-        total: Float64[np.ndarray, "d"] | None = None
-        for leaf in self.leaves.values():
-            if leaf.vector is not None:
-                if total is None:
-                    total = np.zeros(len(leaf.vector))
-                np.add(total, leaf.vector, out=total)
-        return total
+        if not self.num_vectors:
+            return None
+        if self.leaves:
+            rows = [leaf.vector for leaf in self.leaves.values() if leaf.vector is not None]
+            return np.array(rows).sum(axis=0, dtype=np.float64, initial=0.0)
+        if self._total is None:
+            for child in self.children.values():
+                part = child.total
+                if part is None:
+                    continue
+                if self._total is None:
+                    self._total = part if child.leaves else part.copy()
+                else:
+                    self._total += part
+        return self._total
 
     @property
     def centroid(self) -> Float64[np.ndarray, "d"] | None:
@@ -161,6 +171,38 @@ class Cell:
         if self._unit is None and (total := self.total) is not None:
             self._unit = (total / max(1e-12, float(np.linalg.norm(total)))).astype(np.float32)
         return self._unit
+
+    @property
+    def low_m(self) -> Point:
+        """Lowest corner of the boxes below, world frame."""
+        return self._reach().low_m
+
+    @property
+    def high_m(self) -> Point:
+        """Highest corner of the boxes below, world frame."""
+        return self._reach().high_m
+
+    @property
+    def start_s(self) -> float:
+        """First time below."""
+        return self._reach().start_s
+
+    @property
+    def end_s(self) -> float:
+        """Last time below."""
+        return self._reach().end_s
+
+    def _reach(self) -> _Extent:
+        """Extent of all that is below; measured when it is asked for, and kept until something changes below."""
+        if self._extent is None:
+            below: list[Leaf | _Extent] = [*self.leaves.values(), *(child._reach() for child in self.children.values())]
+            lowest = zip(*(one.low_m for one in below), strict=True)
+            highest = zip(*(one.high_m for one in below), strict=True)
+            self._extent = _Extent(
+                cast(Point, tuple(map(min, lowest))), cast(Point, tuple(map(max, highest))),
+                min(one.start_s for one in below), max(one.end_s for one in below),
+            )  # fmt: skip
+        return self._extent
 
     @property
     def is_mixed(self) -> bool:
@@ -179,39 +221,19 @@ class Cell:
 
     # --- kept exact by the tree ---------------------------------------------------------------------------------
 
-    def _count(self, leaf: Leaf, sign: int, row: Float64[np.ndarray, "d"] | None = None) -> None:
-        """Add or take away what adds up; extents are the caller's. `row` is the leaf's vector in float64."""
-        self.part = self._unit = None
+    def _count(self, leaf: Leaf, sign: int) -> None:
+        """Add or take away what adds up."""
+        self.part = self._unit = self._extent = None
         self.count += sign
-        for counts, names in ((self.labels, leaf.labels), (self.words, leaf.words)):
-            for name in names:
-                counts[name] = left = counts.get(name, 0) + sign
-                if not left:
-                    del counts[name]
+        _tally(self.labels, leaf.labels, sign)
+        if leaf.words:
+            _tally(self.words, leaf.words, sign)
         if leaf.vector is not None:
             self.num_vectors += sign
-        if row is not None and self._total is None:
-            self._total = row.copy()
-        elif row is not None and self._total is not None:
-            (np.add if sign > 0 else np.subtract)(self._total, row, out=self._total)
             if not self.num_vectors:
                 self._total = None
-
-    def _reach(self, other: Leaf | Cell) -> None:
-        (a, b, c), (x, y, z) = self.low_m, other.low_m
-        if x < a or y < b or z < c:
-            self.low_m = (min(a, x), min(b, y), min(c, z))
-        (a, b, c), (x, y, z) = self.high_m, other.high_m
-        if x > a or y > b or z > c:
-            self.high_m = (max(a, x), max(b, y), max(c, z))
-        self.start_s, self.end_s = min(self.start_s, other.start_s), max(self.end_s, other.end_s)
-
-    def _measure(self) -> None:
-        """Extents anew, from those of the children."""
-        self.low_m, self.high_m = (math.inf,) * 3, (-math.inf,) * 3
-        self.start_s, self.end_s = math.inf, -math.inf
-        for child in self.children.values():
-            self._reach(child)
+            elif self._total is not None:
+                (np.add if sign > 0 else np.subtract)(self._total, leaf.vector, out=self._total)
 
 
 # --- the trie --------------------------------------------------------------------------------------------------------
@@ -219,52 +241,56 @@ class Cell:
 
 def insert(cell: Cell, leaf: Leaf) -> Cell:
     """The cell with one leaf more; along one path, which is changed."""
-    return _insert(cell, leaf, None if leaf.vector is None else leaf.vector.astype(np.float64), 0)
+    address, root = leaf.address, cell
+    above: Cell | None = None
+    known = 0  # digits of the cell's address that are the leaf's
+    while True:
+        known = _common(cell.address, address, known)
+        if not cell.children or known < len(cell.address):
+            break
+        cell._count(leaf, 1)
+        below = cell.children.get(address[known])
+        if below is None:
+            cell.children[address[known]] = grown([leaf])
+            return root
+        above, cell = cell, below
+        known += 1
+    changed = _joined(cell, leaf, known)
+    if above is None:
+        return changed
+    above.children[address[len(above.address)]] = changed
+    return root
 
 
-def _insert(cell: Cell, leaf: Leaf, row: Float64[np.ndarray, "d"] | None, known: int) -> Cell:
-    """See `insert`; the first `known` digits of the cell's address are the leaf's."""
+def _joined(cell: Cell, leaf: Leaf, shared: int) -> Cell:
+    """A cell that is not divided, or that the leaf lies beside, and the leaf; their addresses share so many digits."""
     address = leaf.address
-    shared = _common(cell.address, address, known)
-    if shared < len(cell.address):  # it lies beside the cell
+    if shared < len(cell.address):
         are_apart = isinstance(address[shared], str) or isinstance(cell.address[shared], str)
-        if cell.leaves and cell.count < CAPACITY and not are_apart:
-            cell.address = address[:shared]
-            _take(cell, leaf)
-            return cell
-        parent = Cell(address[:shared])
-        parent.children = {cell.address[shared]: cell, address[shared]: grown([leaf])}
-        _sum_up(parent)
-        return parent
-    if cell.children:
-        cell._count(leaf, 1, row)
-        cell._reach(leaf)
-        below = cell.children.get(address[shared])
-        cell.children[address[shared]] = grown([leaf]) if below is None else _insert(below, leaf, row, shared + 1)
-        return cell
-    if cell.count < CAPACITY and not isinstance(address[shared], str):
-        _take(cell, leaf)
-        return cell
-    return grown([*cell.leaves.values(), leaf], shared)
+        if not cell.leaves or cell.count >= CAPACITY or are_apart:
+            parent = Cell(address[:shared])
+            parent.children = {cell.address[shared]: cell, address[shared]: grown([leaf])}
+            _sum_up(parent)
+            return parent
+        cell.address = address[:shared]
+    elif cell.count >= CAPACITY or isinstance(address[shared], str):
+        return grown([*cell.leaves.values(), leaf], shared)
+    _take(cell, leaf)
+    return cell
 
 
 def _take(cell: Cell, leaf: Leaf) -> None:
     cell.leaves[leaf.key] = leaf
     cell._count(leaf, 1)
-    cell._reach(leaf)
 
 
 def remove(cell: Cell, leaf: Leaf) -> Cell | None:
     """The cell without a leaf that is in it, None if none is left; along one path, which is changed."""
-    return _remove(cell, leaf, None if leaf.vector is None else leaf.vector.astype(np.float64))
-
-
-def _remove(cell: Cell, leaf: Leaf, row: Float64[np.ndarray, "d"] | None) -> Cell | None:
     if not cell.children:
         del cell.leaves[leaf.key]
         return grown(list(cell.leaves.values()), len(cell.address)) if cell.leaves else None
     digit = leaf.address[len(cell.address)]
-    below = _remove(cell.children[digit], leaf, row)
+    below = remove(cell.children[digit], leaf)
     if below is None:
         del cell.children[digit]
         if len(cell.children) == 1:
@@ -273,29 +299,33 @@ def _remove(cell: Cell, leaf: Leaf, row: Float64[np.ndarray, "d"] | None) -> Cel
         cell.children[digit] = below
     if cell.count - 1 <= CAPACITY and not cell.is_mixed:
         return grown(list(cell.all_leaves()), len(cell.address))
-    cell._count(leaf, -1, row)
-    cell._measure()
+    cell._count(leaf, -1)
     return cell
 
 
 def grown(leaves: Sequence[Leaf], known: int = 0) -> Cell:
     """The cell of these leaves, divided where it must be; their addresses share the first `known` digits."""
     first = leaves[0].address
-    groups: dict[Digit, list[Leaf]] = {}
     if len(leaves) == 1:
         known = len(first)
-    else:
-        while len({leaf.address[known] for leaf in leaves}) == 1:
-            known += 1
-        for leaf in leaves:
-            groups.setdefault(leaf.address[known], []).append(leaf)
+    else:  # no further than the first and the last of them share
+        end = _common(first, leaves[-1].address, known)
+        shared = first[known:end]
+        while any(leaf.address[known:end] != shared for leaf in leaves):
+            end -= 1
+            shared = first[known:end]
+        known = end
     cell = Cell(first[:known])
-    if len(leaves) <= CAPACITY and not any(isinstance(digit, str) for digit in groups):
+    is_alone = len(leaves) == 1
+    if is_alone or (len(leaves) <= CAPACITY and not any(isinstance(leaf.address[known], str) for leaf in leaves)):
         for leaf in leaves:
             _take(cell, leaf)
-    else:
-        cell.children = {digit: grown(group, known + 1) for digit, group in groups.items()}
-        _sum_up(cell)
+        return cell
+    groups: dict[Digit, list[Leaf]] = {}
+    for leaf in leaves:
+        groups.setdefault(leaf.address[known], []).append(leaf)
+    cell.children = {digit: grown(group, known + 1) for digit, group in groups.items()}
+    _sum_up(cell)
     return cell
 
 
@@ -304,19 +334,23 @@ def _sum_up(cell: Cell) -> None:
     for child in cell.children.values():
         cell.count += child.count
         cell.num_vectors += child.num_vectors
-        cell.labels.update(child.labels)
-        if child.words:
-            cell.words.update(child.words)
-        total = child.total
-        if total is not None:
-            cell._total = total.copy() if cell._total is None else cell._total + total
-        cell._reach(child)
+        for counts, below in ((cell.labels, child.labels), (cell.words, child.words)):
+            for name, number in below.items():
+                counts[name] = counts.get(name, 0) + number
 
 
-def _common(first: tuple[Digit, ...], second: tuple[Digit, ...], known: int = 0) -> int:
-    """How many digits two addresses share, given that they share the first `known`."""
-    end = min(len(first), len(second))
-    while known < end and first[known] == second[known]:
+def _tally(counts: dict[str, int], names: tuple[str, ...], sign: int) -> None:
+    for name in names:
+        counts[name] = left = counts.get(name, 0) + sign
+        if not left:
+            del counts[name]
+
+
+def _common(first: tuple[Digit, ...], second: tuple[Digit, ...], known: int) -> int:
+    """How many digits two addresses share, given that they share the first `known`; no leaf's is part of another's."""
+    for digit in first[known:]:
+        if second[known] != digit:
+            break
         known += 1
     return known
 
@@ -329,20 +363,16 @@ def address_of(key: str, position_m: Point, region: Region = ()) -> tuple[Digit,
         >>> here[0], there[0], here[1:15] == there[1:15]
         ('kitchen', '', True)
     """
-    return (*(region or ("",)), *_octants(position_m), *_hashed(key))
-
-
-def _octants(position_m: Point) -> bytes:
-    """Digits of the nested octants that hold a point; what lies beyond the largest cell counts to its edge."""
-    half = 1 << (_BITS - 1)
-    code = 0
-    for axis, value in enumerate(position_m):
-        n = min(max(math.floor(value / _QUANTUM_M) + half, 0), 2 * half - 1)
-        code |= (_SPREAD[n & 127] | _SPREAD[n >> 7 & 127] << 21 | _SPREAD[n >> 14] << 42) << axis
-    return b"%021o" % code
-
-
-def _hashed(key: str) -> tuple[int, ...]:
-    """Digits that part leaves of one place, and one that no other key has."""
+    x, y, z = position_m
     raw = key.encode()
-    return (*(b"%011o" % zlib.crc32(raw)), int.from_bytes(b"\1" + raw))
+    octants = _spread(x) | _spread(y) << 1 | _spread(z) << 2
+    digits = b"%021o%011o" % (octants, zlib.crc32(raw))
+    return (*(region or ("",)), *digits, int.from_bytes(b"\1" + raw))  # the last digit is of no other key
+
+
+def _spread(value: float) -> int:
+    """Number of the smallest cell along an axis, bits as octal digits; what lies beyond the largest is at its edge."""
+    n = math.floor(value / _QUANTUM_M) + _HALF
+    if not 0 <= n < 2 * _HALF:
+        n = 0 if n < 0 else 2 * _HALF - 1
+    return _SPREAD[n & _LOW] | _SPREAD[n >> _LOW_BITS] << 3 * _LOW_BITS

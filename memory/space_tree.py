@@ -128,7 +128,7 @@ class SpaceTree:
         packed = None
         if vector is not None:
             given = np.asarray(vector)
-            is_sound = given.ndim == 1 and self._dim in (None, len(given)) and float(given @ given) < _LARGEST
+            is_sound = given.ndim == 1 and self._dim in (None, len(given)) and float(given.dot(given)) < _LARGEST
             if not is_sound:  # NaN is not less than anything
                 wanted = "d" if self._dim is None else self._dim
                 raise ValueError(f"vector must be finite, of shape ({wanted},), got {given.shape} for {key!r}")
