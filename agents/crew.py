@@ -44,11 +44,20 @@ class Crew:
 
 
 def make_crew(
-    names: list[str], style: Style, shares: bool, area: Cell = (64, 64), policy: Policy = STEPS, seed: int = 0
+    names: list[str],
+    style: Style,
+    shares: bool,
+    area: Cell = (64, 64),
+    policy: Policy = STEPS,
+    seed: int = 0,
+    make: Callable[..., Cooperator] = Cooperator,
 ) -> Crew:
-    """Fresh agents; with `shares`, each signs what it says, speaks for itself alone, and is heard one step later."""
+    """Fresh agents; with `shares`, each signs what it says, speaks for itself alone, and is heard one step later.
+
+    `make` makes them, from the arguments of `Cooperator`.
+    """
     if not shares or len(names) < 2:
-        return Crew({name: Cooperator(name, _memory(), None, area, style) for name in names})
+        return Crew({name: make(name, _memory(), None, area, style) for name in names})
     network, keys, signers = Network(Faults(delay_s=(1.0, 1.0)), seed), KeyRegistry(), {}
     for name in names:
         signers[name] = Signer(hashlib.blake2b(f"{seed} {name}".encode(), digest_size=32).digest())
@@ -57,7 +66,7 @@ def make_crew(
     for name in names:
         memory = _memory()
         sharing = Sharing(memory, network.join(name), None, policy, signers[name], keys, session="s0")
-        agents[name] = Cooperator(name, memory, sharing, area, style)
+        agents[name] = make(name, memory, sharing, area, style)
     return Crew(agents, network)
 
 

@@ -17,20 +17,33 @@ from typing import Any, Final
 
 import numpy as np
 
-from placecell.agents.cooperation import Style
+from placecell.agents.chat_cooperator import ChatCooperator
+from placecell.agents.chat_model import ChatModel
+from placecell.agents.cooperation import Cooperator, Style
 from placecell.agents.crew import STEPS, Crew, make_crew, play
 from placecell.agents.goal_graph import GoalGraph
 from placecell.benchmarks import bootstrap
+from placecell.benchmarks.chat_players import (
+    CHANCE,
+    CHAT_CONDITIONS,
+    asked,
+    asked_figures,
+    asked_lines,
+    chooser,
+    cooperator,
+)
 from placecell.benchmarks.crafter_film import CrewFilm
 from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
 from placecell.errors import MissingDependencyError
 
 __all__ = ["CONDITIONS", "CooperateSettings", "aggregate", "condition_names", "cooperate", "play_one", "summary"]
 
-#: What a team shares: nothing; claims, roles and where everybody is; finds; both; or every observation, whole.
-CONDITIONS: Final = ("private", "roles", "memory", "both", "everything")
+#: What a team shares: nothing; claims, roles and where everybody is; finds; both; or every observation, whole. Under
+#: the others it shares both, and a chat model, or chance, chooses its goals.
+CONDITIONS: Final = ("private", "roles", "memory", "both", "everything", *CHAT_CONDITIONS)
 FORGETFUL: Final = "forgetful"  # one agent that knows what it sees at the moment, the baseline of DAMCS's headline
 VIEWS: Final = ("partial", "full")
+_NOBODY: Final = ChatModel("http://localhost/v1", "nobody")
 MARKS: Final = {2: 0.63, 6: 0.74}  # fewer steps than one agent of the same kind
 MILESTONES: Final = (
     "collect_wood", "place_table", "make_wood_pickaxe", "collect_stone", "make_stone_pickaxe", "collect_iron",
@@ -48,6 +61,7 @@ class CooperateSettings:
         bytes_per_step: Budget of an agent, all its peers together; None for no limit.
         batch_steps: After how many steps an agent writes what it found.
         seed: Of keys and networks.
+        chat: Who chooses goals under the conditions that ask a model.
     """
 
     rules: str = "peaceful"
@@ -55,15 +69,17 @@ class CooperateSettings:
     bytes_per_step: float | int | None = None
     batch_steps: int = 8
     seed: int = 0
+    chat: ChatModel | None = None
 
 
 def condition_names(conditions: Sequence[str], agents: Sequence[int], views: Sequence[str]) -> list[str]:
-    """Names `condition/agents/view`; one agent plays each view once, with and without a memory."""
+    """Names `condition/agents/view`; one agent, with nobody to share with, plays alone, with and without a memory."""
     names = []
     for view in views:
         for num in agents:
             if num == 1:
                 names += [f"alone/1/{view}", f"{FORGETFUL}/1/{view}"]
+                names += [f"{condition}/1/{view}" for condition in conditions if condition in CHAT_CONDITIONS]
             else:
                 names += [f"{condition}/{num}/{view}" for condition in conditions]
     return list(dict.fromkeys(names))
@@ -80,9 +96,9 @@ def play_one(settings: CooperateSettings, videos: Path | None, episode: Episode)
     env = CrafterTeamEnv(int(num), rules)
     style = Style(
         remembers=condition != FORGETFUL,
-        claims=condition in ("roles", "both", "everything"),
-        roles=condition in ("roles", "both", "everything"),
-        tells_finds=condition in ("memory", "both", "everything"),
+        claims=condition in ("roles", "both", "everything", *CHAT_CONDITIONS),
+        roles=condition in ("roles", "both", "everything", *CHAT_CONDITIONS),
+        tells_finds=condition in ("memory", "both", "everything", *CHAT_CONDITIONS),
         tells_all=condition == "everything",
         batch_steps=settings.batch_steps,
         thrifty=int(num) > 2,  # two tell each other as much as they like
@@ -104,7 +120,12 @@ def play_one(settings: CooperateSettings, videos: Path | None, episode: Episode)
             patience_s=1.5 * every_s,
         )
         style = replace(style, thrifty=True, batch_steps=max(style.batch_steps, min(round(150 / each), 40)))
-    crew = make_crew(env.possible_agents, style, shares, env.area, policy, settings.seed)
+    make: Callable[..., Cooperator] = Cooperator
+    client = None
+    if condition in CHAT_CONDITIONS:
+        client = chooser(condition, settings.chat, episode.seed(settings.seed))
+        make = cooperator(condition, client, PRESETS[settings.rules], (settings.chat or _NOBODY).max_questions)
+    crew = make_crew(env.possible_agents, style, shares, env.area, policy, settings.seed, make)
     film = None
     if videos is not None:
         videos.mkdir(parents=True, exist_ok=True)
@@ -125,7 +146,12 @@ def play_one(settings: CooperateSettings, videos: Path | None, episode: Episode)
         "skipped_worlds": played.skipped_worlds,
         "spent": _spent(crew),
         "trail": played.trail,
+        **({} if client is None else {"asked": asked(client, _notes(crew))}),
     }
+
+
+def _notes(crew: Crew) -> list[str]:
+    return [note for agent in crew.agents.values() if isinstance(agent, ChatCooperator) for note in agent.notes]
 
 
 def _spent(crew: Crew) -> dict[str, dict[str, int]]:
@@ -167,11 +193,13 @@ def cooperate(
     for given, known, what in ((conditions, CONDITIONS, "conditions"), (views, VIEWS, "views")):
         if unknown := set(given) - set(known):
             raise ValueError(f"{what} are {', '.join(known)}, got {', '.join(sorted(unknown))}")
+    if settings.chat is None and (asking := set(conditions) & set(CHAT_CONDITIONS) - {CHANCE}):
+        raise ValueError(f"{', '.join(sorted(asking))}: a chat model decides there: name it (--chat-url, --chat-model)")
     if not agents or min(agents) < 1 or max(agents) > 100:
         raise ValueError(f"agents are numbers from 1 to 100, got {list(agents)}")
     rows = run_episodes(
         folder,
-        {"experiment": "cooperate", **asdict(settings)},
+        {"experiment": "cooperate", **_plain(settings)},
         episodes_of(seeds, 1, condition_names(conditions, agents, views)),
         partial(play_one, settings, videos),
         resume=resume,
@@ -181,6 +209,11 @@ def cooperate(
         shown=lambda result: f"{result['steps']} steps{'' if result['solved'] else ', no diamond'}",
     )
     return aggregate(rows, settings)
+
+
+def _plain(settings: CooperateSettings) -> dict[str, Any]:
+    """Settings as plain values; a model that is not there is not told of."""
+    return {name: value for name, value in asdict(settings).items() if name != "chat" or value is not None}
 
 
 def aggregate(rows: Sequence[Mapping[str, Any]], settings: CooperateSettings) -> dict[str, Any]:
@@ -199,13 +232,14 @@ def aggregate(rows: Sequence[Mapping[str, Any]], settings: CooperateSettings) ->
         }
     result: dict[str, Any] = {
         "experiment": "cooperate",
-        "settings": asdict(settings),
+        "settings": _plain(settings),
         "houses": sorted({row["house"] for row in rows}),
         "num_episodes": len(of[names[0]]),
         "skipped_worlds": sum(row["result"]["skipped_worlds"] for row in of[names[0]]),
         "privileged": {"full view": ["the whole map"]} if any(name.endswith("full") for name in names) else {},
         "conditions": figures,
         "fewer": fewer,
+        "asked": {name: told for name in names if (told := asked_figures(of[name])) is not None},
         "marks": {},
     }
     for num, share in MARKS.items():
@@ -278,5 +312,6 @@ def summary(result: Mapping[str, Any]) -> str:
     for name, row in result["conditions"].items():
         told = [row["first"][m] for m in MILESTONES]
         lines.append(f"{name:22}" + "".join(f"{'' if one is None else one['mean']:>14}" for one in told))
+    lines += asked_lines(result["asked"])
     lines += [f"{'met' if is_met else 'MISSED':7}{mark}" for mark, is_met in result["marks"].items()]
     return "\n".join(lines)

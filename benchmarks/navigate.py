@@ -19,19 +19,30 @@ from typing import Any, Final
 
 import numpy as np
 
+from placecell.agents.chat_model import ChatModel
+from placecell.agents.chat_planner import ChatPlanner
 from placecell.agents.embodied import Pursuit, pursue
 from placecell.agents.goals import Goal
 from placecell.benchmarks import bootstrap
+from placecell.benchmarks.chat_players import asked, asked_figures, asked_lines
 from placecell.benchmarks.coverage import FloorMeter
 from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
 from placecell.benchmarks.goat import spl
 from placecell.benchmarks.house_goals import KINDS, GoalSite, HouseGoal, agent_goal, draw_goals
-from placecell.benchmarks.players import TimedEnv, film_of, floor_way, house_detector, new_experience, open_player
+from placecell.benchmarks.players import (
+    CHOOSERS,
+    TimedEnv,
+    film_of,
+    floor_way,
+    house_detector,
+    new_experience,
+    open_player,
+)
 from placecell.envs.house import HouseEnv
 
 __all__ = ["FIRST_HOUSE", "PLANNERS", "NavigateSettings", "aggregate", "judged", "navigate", "play", "summary"]
 
-PLANNERS: Final = ("ours", "forgetful", "nearest", "random", "oracle")
+PLANNERS: Final = ("ours", "forgetful", "nearest", "random", "oracle")  # and, if asked for, CHOOSERS
 FIRST_HOUSE: Final = 2_000_000
 SUCCESS_M: Final = 1.0
 VIEW_M: Final = 0.25
@@ -51,6 +62,7 @@ class NavigateSettings:
         num_absent: Goals that the house has not got, put among them.
         max_steps: Actions per goal, STOP included.
         side_px: Height and width of the pictures.
+        chat: Who chooses for the planner `chat`.
     """
 
     seed: int = 0
@@ -59,6 +71,7 @@ class NavigateSettings:
     num_absent: int = 0
     max_steps: int = 500
     side_px: int = 256
+    chat: ChatModel | None = None
 
 
 def play(settings: NavigateSettings, videos: Path | None, episode: Episode) -> dict[str, Any]:
@@ -81,7 +94,8 @@ def play(settings: NavigateSettings, videos: Path | None, episode: Episode) -> d
     world.reset(seed % 2**31)
     is_blind = episode.planner == "oracle"  # it looks at nothing
     detector = None if is_blind else house_detector(settings.detector, env)
-    planner = open_player(episode.planner, env, seed, partial(_targets, site, goals))
+    planner = open_player(episode.planner, env, seed, partial(_targets, site, goals), settings.chat)
+    notes: list[str] = []
     experience = new_experience(env, detector, is_blind=is_blind)
     film = film_of(videos, episode, env)
     rows, growth = [], [(0, 0)]
@@ -101,6 +115,7 @@ def play(settings: NavigateSettings, videos: Path | None, episode: Episode) -> d
         agent_s += spent_s
         agent_cpu_s += time.process_time() - began_cpu - (world.cpu_s - before_cpu_s)
         sensed = pursuit.sensed
+        notes += planner.notes if isinstance(planner, ChatPlanner) else ()
         row = judged(site, goal, start, env.position_m, pursuit, meter)
         rows.append(row | {"agent_s": round(spent_s, 3), "moves": world.num_steps - steps})
         growth.append((world.num_steps, experience.memory.nbytes()))
@@ -115,6 +130,7 @@ def play(settings: NavigateSettings, videos: Path | None, episode: Episode) -> d
         "memory_bytes": growth,
         "privileged": ["the planner"] * planner.is_privileged
         + ["the detector"] * (detector is not None and detector.is_privileged),
+        **({"asked": asked(planner.client, notes)} if isinstance(planner, ChatPlanner) else {}),
     }
 
 
@@ -183,13 +199,15 @@ def navigate(
     Raises:
         ValueError: If a planner or the detector is unknown.
     """
-    if unknown := set(planners) - set(PLANNERS):
-        raise ValueError(f"planners are {', '.join(PLANNERS)}, got {', '.join(sorted(unknown))}")
+    if unknown := set(planners) - {*PLANNERS, *CHOOSERS}:
+        raise ValueError(f"planners are {', '.join((*PLANNERS, *CHOOSERS))}, got {', '.join(sorted(unknown))}")
+    if "chat" in planners and settings.chat is None:
+        raise ValueError("the planner chat needs a model: name it (--chat-url, --chat-model)")
     if settings.detector not in MARKS:
         raise ValueError(f"the detector must be {' or '.join(MARKS)}, got {settings.detector!r}")
     rows = run_episodes(
         folder,
-        {"experiment": "navigate", **asdict(settings)},
+        {"experiment": "navigate", **_plain(settings)},
         episodes_of(houses, num_each, planners),
         partial(play, settings, videos),
         resume=resume,
@@ -199,6 +217,11 @@ def navigate(
         shown=_words,
     )
     return aggregate(rows, settings)
+
+
+def _plain(settings: NavigateSettings) -> dict[str, Any]:
+    """Settings as plain values; a model that is not there is not told of."""
+    return {name: value for name, value in asdict(settings).items() if name != "chat" or value is not None}
 
 
 def _words(result: Mapping[str, Any]) -> str:
@@ -220,7 +243,7 @@ def aggregate(rows: Sequence[Mapping[str, Any]], settings: NavigateSettings) -> 
     }
     result: dict[str, Any] = {
         "experiment": "navigate",
-        "settings": asdict(settings),
+        "settings": _plain(settings),
         "houses": sorted({row["house"] for row in rows}),
         "num_sequences": len({(row["house"], row["number"]) for row in rows}),
         "num_goals": len([goal for goal in goals[planners[0]] if not goal["absent"]]),
@@ -229,6 +252,11 @@ def aggregate(rows: Sequence[Mapping[str, Any]], settings: NavigateSettings) -> 
         },
         "planners": {name: _figures(goals[name]) | _costs(rows, name) for name in planners},
         "gains": {},
+        "asked": {
+            name: told
+            for name in planners
+            if (told := asked_figures([row for row in rows if row["planner"] == name])) is not None
+        },
     }
     for other in ("forgetful", "nearest", "random"):
         if "ours" in goals and other in goals:
@@ -372,6 +400,7 @@ def summary(result: Mapping[str, Any]) -> str:
             f"({figures['steps_per_s']} steps/s; {figures['cpu_ms_per_step']:.0f} ms of processor), "
             f"{figures['memory_bytes'] / 1e6:.1f} MB at the end of an episode"
         )
+    lines += asked_lines(result["asked"])
     for name, what in result["privileged"].items():
         lines.append(f"privileged in {name}: {', '.join(what)}")
     lines.append("the pose is exact, as with Habitat's GPS and compass")

@@ -20,11 +20,13 @@ from placecell.perception.encoders import Encoder, open_encoder
 from placecell.perception.objects import Detector, open_detector
 
 if TYPE_CHECKING:
+    from placecell.agents.chat_model import ChatModel
     from placecell.benchmarks.episodes import Episode
     from placecell.benchmarks.filming import Film
     from placecell.memory.budget import Gate
 
 __all__ = [
+    "CHOOSERS",
     "DETECTORS",
     "BlindEncoder",
     "TimedEnv",
@@ -36,6 +38,7 @@ __all__ = [
     "open_player",
 ]
 
+CHOOSERS: Final = ("chat", "chance")  # planners whose choices a chat model makes, or chance
 DETECTORS: Final = ("regions", "masks")
 AGENT: Final = "robot"
 Targets = Callable[[Goal], Sequence[np.ndarray]]
@@ -137,14 +140,15 @@ class BlindEncoder:
         return ()
 
 
-def open_player(name: str, env: HouseEnv, seed: int, targets: Targets) -> Planner:
+def open_player(name: str, env: HouseEnv, seed: int, targets: Targets, chat: ChatModel | None = None) -> Planner:
     """The planner of this name.
 
     Args:
-        name: ours, forgetful, nearest, random or oracle.
+        name: ours, forgetful, nearest, random, oracle, chat or chance.
         env: The house; only privileged planners look at it.
         seed: For those that draw.
         targets: Where to stand for a goal, for privileged planners; nowhere for what is not there.
+        chat: The model that chooses for `chat`.
     """
     from placecell.agents import baselines
     from placecell.agents.navigator import Navigator
@@ -153,9 +157,15 @@ def open_player(name: str, env: HouseEnv, seed: int, targets: Targets) -> Planne
         return baselines.OraclePath(env.pathfinder, targets)
     if name == "random":
         return baselines.RandomWalk(seed)
+    if name in CHOOSERS:
+        from placecell.agents.chat_planner import ChatPlanner
+        from placecell.benchmarks.chat_players import chooser
+
+        pictures, questions = (0, 20) if chat is None else (chat.max_pictures, chat.max_questions)
+        return ChatPlanner(chooser(name, chat, seed), max_pictures=pictures, max_requests=questions)
     made = {"ours": Navigator, "forgetful": baselines.no_memory, "nearest": baselines.nearest_frontier_search}
     if name not in made:
-        raise ValueError(f"planners are {', '.join((*made, 'random', 'oracle'))}, got {name!r}")
+        raise ValueError(f"planners are {', '.join((*made, 'random', 'oracle', *CHOOSERS))}, got {name!r}")
     return made[name]()
 
 

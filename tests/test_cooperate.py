@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from placecell.agents.testing import ChatServer
 from placecell.benchmarks import cooperate
 from placecell.benchmarks.experiment_report import render_report
 from placecell.cli import main
@@ -98,3 +99,22 @@ def test_what_does_not_exist_is_said(tmp_path):
     ):
         with pytest.raises(ValueError, match=words):
             cooperate.cooperate(tmp_path, settings, [1], **options)
+
+
+def test_a_chat_model_is_a_condition_beside_chance(tmp_path, capsys):
+    pytest.importorskip("crafter", reason="needs the [team] extra")
+    pytest.importorskip("pettingzoo", reason="needs the [team] extra")
+    pytest.importorskip("cryptography", reason="needs the [team] extra")
+    command = ["cooperate", "--worlds", "1", "--first-world", "1004", "--agents", "2", "--max-steps", "12", "--json"]
+    command += ["--output", str(tmp_path), "--conditions", "chat-chunks", "chance", "--chat-model", "scripted"]
+    assert main(command) == 1 and "--chat-url" in capsys.readouterr().err
+    with ChatServer(answer=lambda messages: json.dumps({"goal": 1})) as server:
+        assert main([*command, "--chat-url", server.base_url, "--chat-questions", "2"]) == 0
+        assert 0 < server.num_requests <= 4  # two agents, two questions each
+    result = json.loads(capsys.readouterr().out)
+    told = result["asked"]["chat-chunks/2/partial"]
+    assert told["questions"] == server.num_requests and told["answered"]["value"] == 1.0
+    assert told["prompt_tokens"]["value"] == 100.0 and told["completion_tokens"]["value"] == 20.0
+    assert result["asked"]["chance/2/partial"]["prompt_tokens"]["value"] == 0.0
+    assert result["settings"]["chat"]["name"] == "scripted" and "as asked at once" in cooperate.summary(result)
+    assert "chat" not in cooperate.aggregate([row(0, "alone/1/partial", 5)], cooperate.CooperateSettings())["settings"]

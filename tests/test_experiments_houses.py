@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pytest
 
+from placecell.agents.testing import ChatServer, pictures_of
 from placecell.benchmarks import explore, navigate
 from placecell.benchmarks.coverage import FloorMeter, Traveller, shortest_order
 from placecell.benchmarks.episodes import Episode
@@ -304,6 +305,19 @@ def test_the_command_plays_resumes_films_and_reports(
     assert "max_steps = 500, not 7" in error and error.count("\n") == 1
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Where they went" in page and str(tmp_path) not in page
+
+
+def test_a_chat_model_and_chance_choose_in_the_same_houses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["navigate", "--houses", "1", "--first-house", str(HOUSE), "--goals", "1", "--max-steps", "6", "--json"]
+    command += ["--planners", "chat", "chance", "--output", str(tmp_path)]
+    assert main(command) == 1 and "--chat-url" in capsys.readouterr().err
+    with ChatServer(answer=lambda messages: json.dumps({"choice": "frontier 1"})) as server:
+        assert main([*command, "--chat-url", server.base_url, "--chat-pictures", "0"]) == 0
+        assert server.num_requests > 0 and not any(pictures_of(request["messages"]) for request in server.requests)
+    result = json.loads(capsys.readouterr().out)
+    assert result["asked"]["chat"]["answered"]["value"] == result["asked"]["chance"]["answered"]["value"] == 1.0
+    assert result["asked"]["chat"]["questions"] == server.num_requests
+    assert "as asked at once" in navigate.summary(result)
 
 
 def test_a_page_of_a_life_shows_both_costs(tmp_path: Path) -> None:

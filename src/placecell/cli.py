@@ -185,10 +185,13 @@ def _answer(memory: Memory, arguments: argparse.Namespace, filters: dict[str, An
     from placecell.agents.reader import EvidenceReader
 
     if arguments.chat_url:
-        from placecell.agents.chat import ChatClient, ChatReader
+        from placecell.agents.chat import ChatReader
+        from placecell.experiment_verbs import chat_model
 
-        client = ChatClient(arguments.chat_url, arguments.chat_model, api_key=os.environ.get("PLACECELL_CHAT_KEY"))
-        return ChatReader(memory, client).ask(arguments.question, choices=arguments.choices, k=arguments.top, **filters)
+        chat = chat_model(arguments)
+        assert chat is not None
+        reader = ChatReader(memory, chat.client(), chat.max_pictures)
+        return reader.ask(arguments.question, choices=arguments.choices, k=arguments.top, **filters)
     return EvidenceReader(memory).ask(arguments.question, choices=arguments.choices, k=arguments.top, **filters)
 
 

@@ -11,8 +11,9 @@ from placecell.terminal import print_json, say, usage_error
 
 if TYPE_CHECKING:
     from placecell.agents.chat_client import ChatClient
+    from placecell.agents.chat_model import ChatModel
 
-__all__ = ["bench", "cooperate", "eqa", "explore", "navigate"]
+__all__ = ["bench", "chat_model", "cooperate", "eqa", "explore", "navigate"]
 
 
 def explore(arguments: argparse.Namespace) -> int:
@@ -54,6 +55,7 @@ def navigate(arguments: argparse.Namespace) -> int:
         num_goals=arguments.goals,
         num_absent=arguments.absent,
         max_steps=arguments.max_steps,
+        chat=chat_model(arguments),
     )
     if arguments.lifetime is not None:
         from placecell.benchmarks import lifetime
@@ -120,6 +122,22 @@ def _judge(arguments: argparse.Namespace) -> ChatClient | None:
     return ChatClient(arguments.judge, arguments.judge_model, api_key=key, timeout_s=60.0)
 
 
+def chat_model(arguments: argparse.Namespace) -> ChatModel | None:
+    """The chat model that `--chat-url` and its fellows name, if they do."""
+    if arguments.chat_url is None:
+        return None
+    from placecell.agents.chat_model import ChatModel
+
+    given = vars(arguments)
+    told = {name: given[f"chat_{name}"] for name in ("pictures", "questions") if f"chat_{name}" in given}
+    return ChatModel(
+        arguments.chat_url,
+        arguments.chat_model,
+        float(arguments.chat_timeout),
+        **{f"max_{name}": value for name, value in told.items()},
+    )
+
+
 def cooperate(arguments: argparse.Namespace) -> int:
     """Play Crafter in teams."""
     from placecell.benchmarks import cooperate as experiment
@@ -130,6 +148,7 @@ def cooperate(arguments: argparse.Namespace) -> int:
         bytes_per_step=arguments.bytes_per_step,
         batch_steps=arguments.batch_steps,
         seed=arguments.seed,
+        chat=chat_model(arguments),
     )
     result = experiment.cooperate(
         arguments.output,

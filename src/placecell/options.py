@@ -165,8 +165,7 @@ def _ask(parser: argparse.ArgumentParser) -> None:
     _memory(parser)
     add("question", type=_words, help="for example: when did I see the red mug?")
     add("--choices", nargs="+", metavar="TEXT", help="answer by one of these")
-    add("--chat-url", metavar="URL", help="let an OpenAI-compatible server answer from the same evidence")
-    add("--chat-model", metavar="NAME", default="default", help="the model to ask that server for")
+    _chat(parser, "let an OpenAI-compatible server answer from the same evidence", pictures=True)
     _evidence(parser)
 
 
@@ -200,8 +199,9 @@ def _explore(parser: argparse.ArgumentParser) -> None:
 def _navigate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     _experiment(
-        parser, Path("runs/navigate"), "ours forgetful nearest random oracle", "sequences of goals in every house"
+        parser, Path("runs/navigate"), "ours forgetful nearest random oracle chat chance", "sequences in every house", 5
     )
+    _chat(parser, "an OpenAI-compatible server: chooses for the planner chat", pictures=True, questions=20)
     add("--detector", choices=("regions", "masks"), default="regions", help="what finds things (masks are privileged)")
     add("--goals", type=_count, metavar="N", help="goals in a sequence (default: 5 to 10)")
     add("--absent", type=_whole, default=0, metavar="N", help="and so many that the house has not got (default 0)")
@@ -231,15 +231,19 @@ def _eqa(parser: argparse.ArgumentParser) -> None:
     add("--partial", action="store_true", help="let questions of --open-eqa without a prediction be")
 
 
-def _experiment(parser: argparse.ArgumentParser, output: Path, planners: str, episodes: str) -> None:
-    """What every experiment in houses takes."""
+def _experiment(
+    parser: argparse.ArgumentParser, output: Path, planners: str, episodes: str, num_default: int | None = None
+) -> None:
+    """What every experiment in houses takes; the first `num_default` of the planners play if none is named."""
     names = tuple(planners.split())
     add = parser.add_argument
     add("--houses", type=_count, default=2, metavar="N", help="how many houses (default 2)")
     add("--first-house", type=_whole, default=2_000_000, metavar="SEED", help="seed of the first (default 2000000)")
     add("--episodes", type=_count, default=1, metavar="N", help=f"{episodes} (default 1)")
     if names:
-        add("--planners", nargs="+", choices=names, default=names, metavar="NAME", help=f"of {planners} (default all)")
+        usual = names[:num_default]
+        told = f"of {planners} (default {'all' if usual == names else f'the first {num_default}'})"
+        add("--planners", nargs="+", choices=names, default=usual, metavar="NAME", help=told)
     add("--seed", type=_whole, default=0, help="draws the episodes (default 0)")
     add("--output", type=Path, default=output, metavar="DIR", help=f"episodes and report (default {output})")
     add("--resume", action="store_true", help="go on in a folder that holds episodes")
@@ -247,6 +251,18 @@ def _experiment(parser: argparse.ArgumentParser, output: Path, planners: str, ep
     if names:
         add("--video", action="store_true", help="film every episode, with the map and the memory, into OUTPUT/videos")
     _json(parser)
+
+
+def _chat(parser: argparse.ArgumentParser, use: str, *, pictures: bool = False, questions: int | None = None) -> None:
+    """Which chat model takes part."""
+    add = parser.add_argument
+    add("--chat-url", metavar="URL", help=use)
+    add("--chat-model", metavar="NAME", default="default", help="the model to ask that server for")
+    add("--chat-timeout", type=_count, default=60, metavar="S", help="seconds for one answer (default 60)")
+    if pictures:
+        add("--chat-pictures", type=_whole, default=4, metavar="N", help="of a question (default 4; 0: it sees none)")
+    if questions is not None:
+        add("--chat-questions", type=_count, default=questions, metavar="N", help=f"at most (default {questions})")
 
 
 def _workers(parser: argparse.ArgumentParser) -> None:
@@ -260,7 +276,7 @@ def _workers(parser: argparse.ArgumentParser) -> None:
 
 def _cooperate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    conditions = "private roles memory both everything"
+    conditions = "private roles memory both everything chat chat-plain chat-chunks chat-plans chat-rules chance"
     add("--worlds", type=_count, default=2, metavar="N", help="how many worlds (default 2)")
     add("--first-world", type=_whole, default=1000, metavar="SEED", help="seed of the first (default 1000)")
     add("--agents", type=_count, nargs="+", default=[1, 2, 4, 6], metavar="N", help="sizes of teams (default 1 2 4 6)")
@@ -275,6 +291,7 @@ def _cooperate(parser: argparse.ArgumentParser) -> None:
     add("--views", nargs="+", choices=("partial", "full"), default=["partial"], metavar="NAME", help="partial, full")
     add("--rules", choices=("peaceful", "strict", "damcs"), default="peaceful", help="of the world (default peaceful)")
     add("--max-steps", type=_count, default=1500, metavar="N", help="length of an episode (default 1500)")
+    _chat(parser, "an OpenAI-compatible server that chooses goals under the chat conditions", questions=60)
     add("--bytes-per-step", type=_size, metavar="N", help="budget of an agent and step (default: no limit)")
     add("--batch-steps", type=_count, default=8, metavar="N", help="finds are told after so many steps (default 8)")
     add("--seed", type=_whole, default=0, help="of keys and networks (default 0)")
