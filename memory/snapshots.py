@@ -23,10 +23,11 @@ __all__ = ["SeenObject", "SeenObjects", "Snapshot", "SnapshotCover", "View"]
 
 FLOOR: Final = 0.4
 WORTH: Final = 2.0
-_TRIED: Final = 4  # views of an object that a cover is made of: those that show most, well
+_TRIED: Final = 8  # views of an object that a cover is made of: those that show most, well
 _BEST: Final = 2  # and those that show it best
 _LARGE: Final = 256  # objects of a map that is cut at the lines of a grid
 _CELL_M: Final = 12.0
+_AT_ONCE: Final = 40  # objects after which an update leaves the rest for later
 _ONE: Final = 1_000_000  # qualities are whole millionths: sums of them do not depend on their order
 
 
@@ -135,9 +136,18 @@ class SnapshotCover:
         self._shown: dict[RecordId, set[str]] = {}  # by view: objects for which it counts
         self._groups: dict[str, _Group] = {}  # by object
         self._cell: dict[str, Cell] = {}  # by object
+        self._is_large = False
+        self._loose: dict[str, None] = {}  # objects without a group, oldest first
 
     def update(self) -> None:
-        """Take in what has changed in the map; costs what the groups around the change cost."""
+        """Take in what has changed in the map; costs what the groups around the change cost.
+
+        Of many groups at once it covers some, and leaves the rest to the next updates, or to whoever asks.
+        """
+        self._take_in()
+        self._regroup(_AT_ONCE)
+
+    def _take_in(self) -> None:
         version = self.objects.version
         if version == self._version:
             return
@@ -146,25 +156,26 @@ class SnapshotCover:
         if self._version is not None:
             touched |= set(self.objects.touched(self._version))
         self._version = version
-        cells = {name: _cell_of(thing) if len(things) > _LARGE else () for name, thing in things.items()}
-        touched |= {name for name, cell in cells.items() if self._cell.get(name) != cell}
-        self._cell = cells
-        loose = set(touched)
+        is_large = len(things) > _LARGE
+        if is_large != self._is_large:
+            self._is_large = is_large
+            touched |= things.keys()
         for name in touched:
-            loose |= self._loosened(name)
+            self._loosen(name)
             self._forget(name)
             if name in things:
                 self._note(things[name])
+                self._loose[name] = None
         for name in touched:  # groups that a new view ties to
             for view in self._views.get(name, ()):
                 for other in self._shown[view]:
-                    if cells[other] == cells[name]:
-                        loose |= self._loosened(other)
-        self._regroup({name for name in loose if name in self._views})
+                    if self._cell[other] == self._cell[name]:
+                        self._loosen(other)
 
     def snapshots(self) -> list[Snapshot]:
         """The views that are kept, in the order of their records."""
-        self.update()
+        self._take_in()
+        self._regroup()
         found = []
         for view in sorted(self._needed({view for group in self._groups.values() for view in group.kept})):
             names = tuple(sorted(self._shown[view]))
@@ -174,7 +185,7 @@ class SnapshotCover:
 
     def _needed(self, kept: set[RecordId]) -> set[RecordId]:
         """The views less those whose objects others show about as well; those that show least go first."""
-        if len(self._cell) <= _LARGE:
+        if not self._is_large:
             return kept
         by = {name: self._views[name].keys() & kept for name in self._views}
         for view in sorted(kept, key=lambda view: (self._total[view], view)):
@@ -193,14 +204,12 @@ class SnapshotCover:
 
     # --- what is shown where ------------------------------------------------------------------------------------
 
-    def _loosened(self, name: str) -> frozenset[str]:
-        """Take the group of an object apart; returns its members."""
+    def _loosen(self, name: str) -> None:
+        """Take the group of an object apart."""
         group = self._groups.get(name)
-        if group is None:
-            return frozenset()
-        for member in group.members:
+        for member in () if group is None else group.members:
             del self._groups[member]
-        return group.members
+            self._loose[member] = None
 
     def _forget(self, name: str) -> None:
         for view, share in self._views.pop(name, {}).items():
@@ -209,6 +218,8 @@ class SnapshotCover:
             shown.discard(name)
             if not shown:
                 del self._shown[view], self._total[view]
+        self._loose.pop(name, None)
+        self._cell.pop(name, None)
 
     def _note(self, thing: SeenObject) -> None:
         qualities: dict[RecordId, float] = {}
@@ -218,6 +229,7 @@ class SnapshotCover:
                 qualities[key] = quality
         name, best = thing.object_id, max(qualities.values())
         self._best[name] = best
+        self._cell[name] = _cell_of(thing) if self._is_large else ()
         shares = {key: round(_ONE * quality / best) if best > 0 else _ONE for key, quality in qualities.items()}
         self._views[name] = good = {key: share for key, share in shares.items() if share >= self._floor * _ONE}
         for key, share in good.items():
@@ -226,10 +238,11 @@ class SnapshotCover:
 
     # --- covering -----------------------------------------------------------------------------------------------
 
-    def _regroup(self, loose: set[str]) -> None:
-        """Cut objects into groups that share no view, and cover each."""
-        while loose:
-            inside, edge = set(), {loose.pop()}
+    def _regroup(self, most: int | None = None) -> None:
+        """Cut objects into groups that share no view, and cover each, until so many objects are covered."""
+        num = 0
+        while self._loose and (most is None or num < most):
+            inside, edge = set(), {next(iter(self._loose))}
             views: set[RecordId] = set()
             cell = self._cell[next(iter(edge))]
             while edge:
@@ -237,9 +250,10 @@ class SnapshotCover:
                 reached = {view for name in edge for view in self._views[name]} - views
                 views |= reached
                 edge = {name for view in reached for name in self._shown[view] if self._cell[name] == cell} - inside
-            loose -= inside
             group = _Group(frozenset(inside), self._cover(sorted(inside)))
+            num += len(inside)
             for name in inside:
+                del self._loose[name]
                 self._groups[name] = group
 
     def _cover(self, names: Sequence[str]) -> tuple[RecordId, ...]:

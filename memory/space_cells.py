@@ -147,7 +147,8 @@ class Cell:
             return None
         if self.leaves:
             rows = [leaf.vector for leaf in self.leaves.values() if leaf.vector is not None]
-            return np.array(rows).sum(axis=0, dtype=np.float64, initial=0.0)
+            total: Float64[np.ndarray, "d"] = np.array(rows).sum(axis=0, dtype=np.float64, initial=0.0)
+            return total
         if self._total is None:
             for child in self.children.values():
                 part = child.total

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from placecell.benchmarks.sightings import Sighting, SightingTable, Step, world_steps
 from placecell.memory.covering import fewest, members
@@ -168,6 +169,23 @@ def test_a_world_grown_step_by_step_has_the_cover_of_the_whole() -> None:
     assert cover.snapshots() == whole.snapshots() and len(whole.snapshots()) > 3
 
 
+def test_covers_of_worlds_are_as_small_as_integer_programming_proves_that_they_can_be() -> None:
+    kept = smallest = 0
+    for seed in range(6):
+        table = SightingTable()
+        for step in world_steps(seed, num_objects=60, num_views=120):
+            table.add(step)
+        kept += len(SnapshotCover(table, worth=1e9).snapshots())
+        things = [{s.record_id: s.quality for s in thing.sightings} for thing in table.objects()]
+        good = [[view for view, q in views.items() if q >= 0.4 * max(views.values())] for views in things]
+        views = sorted({view for those in good for view in those})
+        shows = np.array([[view in those for view in views] for those in good], float)
+        found = milp(np.ones(len(views)), constraints=LinearConstraint(shows, lb=1.0),
+                     integrality=np.ones(len(views)), bounds=Bounds(0.0, 1.0))  # fmt: skip
+        smallest += round(found.fun)
+    assert smallest <= kept <= 1.02 * smallest
+
+
 @pytest.mark.parametrize(("floor", "worth"), [(-0.1, 1.0), (1.1, 1.0), (0.5, 0.0), (0.5, float("nan"))])
 def test_numbers_out_of_range_are_refused(floor: float, worth: float) -> None:
     with pytest.raises(ValueError, match="floor must lie"):
@@ -210,7 +228,7 @@ def test_a_large_map_is_cut_at_a_grid_and_is_still_complete_and_the_same_as_one_
         if number > 500 or number in (100, 300):
             cover.update()
     assert len(table.seen) > 256
-    found = cover.snapshots()
+    found = cover.snapshots()  # what the updates left for later included
     assert found == SnapshotCover(table).snapshots()
     shown = {name for snapshot in found for name in snapshot.object_ids}
     assert shown == table.seen.keys()
