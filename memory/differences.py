@@ -201,9 +201,14 @@ class Differences:
                 since_s[i] = float(np.median(free_s[inside][is_free]))
         return since_s
 
-    def appeared(self, as_of: float = np.inf) -> Volume:
-        """Where something is that was not there before, as far as was known at a time."""
-        return _volume(self._appeared, as_of)
+    def appeared(self, as_of: float = np.inf, is_hint_enough: bool = False) -> Volume:
+        """Where something is that was not there before, as far as was known at a time.
+
+        Args:
+            as_of: The time.
+            is_hint_enough: Whether a single view may speak for a voxel: enough where something else tells the thing.
+        """
+        return _volume(self._appeared, as_of, is_hint_enough)
 
     def vanished(self, as_of: float = np.inf) -> Volume:
         """Where something was that is there no more, as far as was known at a time."""
@@ -253,12 +258,12 @@ def _tally(
                 voxel.num_against += 1
 
 
-def _volume(voxels: dict[int, _Voxel], as_of: float) -> Volume:
+def _volume(voxels: dict[int, _Voxel], as_of: float, is_hint_enough: bool = False) -> Volume:
     chosen = [
         (key, voxel)
         for key, voxel in voxels.items()
-        if voxel.num_likely >= 2 and len(voxel.cells) >= 2 and voxel.num_against <= voxel.num_likely
-        and voxel.new_s <= as_of and voxel.old_s < voxel.new_s - _SUDDEN_S
+        if (is_hint_enough or (voxel.num_likely >= 2 and len(voxel.cells) >= 2))
+        and voxel.num_against <= voxel.num_likely and voxel.new_s <= as_of and voxel.old_s < voxel.new_s - _SUDDEN_S
     ]  # fmt: skip
     keys = np.array([key for key, _ in chosen], np.int64)
     mask = 2**21 - 1

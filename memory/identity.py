@@ -10,21 +10,24 @@ import numpy as np
 
 from placecell.memory.association import agreement, assign
 from placecell.memory.stays import StayNode
+from placecell.perception.colours import shared_colours
 
 __all__ = ["alike", "lives"]
 
-# Logistic regression on pairs of stays that ended and stays that began, of two walks through each of five generated
-# houses (seeds 50,101, 50,105, 50,108, 50,110 and 50,111), cut by regions and by masks; the bias lies between the two.
-_HEIGHT: Final = 3.1
+# Logistic regression on pairs of stays that ended and stays that began, of two walks through each of eight generated
+# houses (seeds 50,101, 50,103 to 50,105, 50,107, 50,108, 50,110 and 50,111), cut by regions and by masks.
+_HEIGHT: Final = 3.2
 _HEIGHT_SPREAD: Final = 0.1
-_SIZE: Final = 3.3
+_SIZE: Final = 1.4
 _WIDTH_SPREAD: Final = 0.25
-_LOOK: Final = 3.6
-_NAME: Final = 2.4
-_BIAS: Final = -6.5
+_LOOK: Final = 1.1
+_COLOUR: Final = 4.6
+_NAME: Final = 2.3
+_BIAS: Final = -7.8
 _UNSEEN: Final = 1.5  # what no view told apart is not known well enough
-_LEAST: Final = -0.3  # a little below even: pairs are one to one, which the regression does not know
+_LEAST: Final = -1.5  # below even: pairs are one to one, and what the regression does not know, few
 _NO_LOOK: Final = 0.5
+_NO_COLOUR: Final = 0.6
 _NO_NAME: Final = 0.4
 _ROUGH_SPREAD: Final = 0.2  # where voxels tell the height
 _BODY_M: Final = 0.02
@@ -32,23 +35,28 @@ _NOT_NEW: Final = 2.0  # what it costs that nobody saw the new place without the
 
 
 def alike(a: StayNode, b: StayNode) -> float:
-    """Logarithm of the odds that two stays are those of one thing, by height, width, look and name.
+    """Logarithm of the odds that two stays are those of one thing, by height, width, colours, look and name.
 
     A thing that is carried elsewhere is turned about the vertical at most: its height stays what it was, to a few
-    hundredths. Its crops differ more than one would like, for they show its surroundings, too; its width depends on
-    the side that one saw, so that it counts only beside the height.
+    hundredths, and so do its colours, which tell it from others of its kind. Its crops differ more than one would like,
+    for they show its surroundings, too; its width depends on the side that one saw, so that it counts only beside the
+    height.
     """
     cosine = _NO_LOOK
     va, vb = a.vector, b.vector
     if va is not None and vb is not None and len(va) == len(vb):
         cosine = float(va @ vb)
+    colours = _NO_COLOUR
+    if a.colours is not None and b.colours is not None:
+        colours = float(shared_colours(a.colours, b.colours))
     tall, other = (float(node.high_m[1] - node.low_m[1]) + _BODY_M for node in (a, b))
     wide, its = (float((node.high_m - node.low_m)[[0, 2]].max()) + _BODY_M for node in (a, b))
     is_seen = bool(a.track.num_sightings) and bool(b.track.num_sightings)
     same_height = math.exp(-abs(math.log(tall / other)) / (_HEIGHT_SPREAD if is_seen else _ROUGH_SPREAD))
     same_size = same_height * math.exp(-abs(math.log(wide / its)) / _WIDTH_SPREAD)
     names = agreement(a.track.shares, b.track.shares) if is_seen else _NO_NAME
-    return _HEIGHT * same_height + _SIZE * same_size + _LOOK * cosine + _NAME * names + _BIAS - (not is_seen) * _UNSEEN
+    odds = _HEIGHT * same_height + _SIZE * same_size + _LOOK * cosine + _COLOUR * colours + _NAME * names + _BIAS
+    return odds - (not is_seen) * _UNSEEN
 
 
 def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:

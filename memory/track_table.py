@@ -74,14 +74,14 @@ class TrackTable:
         return cosine
 
     def shared_colours(self, found: Sequence[Detection], near: np.ndarray) -> Float64[np.ndarray, "a b"]:
-        """How much of their colours detections and tracks share; 1, which says nothing, where one of them has none."""
+        """How much of their colours detections and tracks share; NaN where one of them has none."""
         own = np.zeros((len(found), NUM_COLOURS))
         for row, detection in enumerate(found):
             if detection.colours is not None:
                 own[row] = detection.colours
         shared = shared_colours(own[:, None], self.colours[None, near])
         is_known = own.any(axis=1)[:, None] & self.colours[near].any(axis=1)[None]
-        return np.where(is_known, shared, 1.0)
+        return np.where(is_known, shared, np.nan)
 
     def likeness(self, a: Track, b: Track) -> float:
         """Names and looks of two tracks; about 0 where they say nothing."""

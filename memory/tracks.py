@@ -16,7 +16,7 @@ from placecell.memory.duplicates import Duplicates
 from placecell.memory.emptiness import KeyViews, pose_cell
 from placecell.memory.records import Record
 from placecell.memory.track import Track
-from placecell.memory.track_table import FALSE_ALARM_S, REACH_M, TrackTable
+from placecell.memory.track_table import REACH_M, TrackTable
 from placecell.perception.detection import Detection
 
 __all__ = ["AgentTracks"]
@@ -25,8 +25,6 @@ _MATCH: Final = 0.0  # least score of a pair
 _PIECE: Final = 0.6  # share of a detection in a thing's box that makes it a piece of it
 _JUMP_M: Final = 1.5
 _SPEED: Final = 2.0
-_STRANGE: Final = 0.5
-_OTHER_NAME: Final = 0.2  # discord
 _ASK_AT: Final = (2, 5)
 _TIDY_EVERY: Final = 256  # folds
 _RETURN: Final = 2.0
@@ -128,9 +126,7 @@ class AgentTracks:
         features = box_features(low, high, self._table.low[near], self._table.high[near])
         gap, inside, covers, offset, growth = features
         cosine = self._table.cosines(found, near)
-        scores, names, clash = self._score(found, near, features, cosine)
-        is_strange = (cosine < _STRANGE) & (names < 0.2) | (clash > _OTHER_NAME)
-        self._refuse_strangers(scores, found, near, is_strange, record.stamp_s)
+        scores, names = self._score(found, near, features, cosine)
         if record.scan is not None:  # what was last seen before its place was free is not what fills it
             last_s = np.array([self.tracks[number].now.last_s for number in near])
             scores[last_s[None] < self.differences.filled_since(found)[:, None]] = -np.inf
@@ -149,7 +145,7 @@ class AgentTracks:
 
     def _score(
         self, found: list[Detection], near: np.ndarray, features: tuple[np.ndarray, ...], cosine: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray]:
         gap, inside, covers, _, growth = features
         names, clash = np.zeros(gap.shape), np.zeros(gap.shape)
         close = gap <= REACH_M
@@ -157,18 +153,11 @@ class AgentTracks:
             shares, labels = self.tracks[near[column]].shares, found[row].labels
             names[row, column] = agreement(dict(labels), shares)
             clash[row, column] = discord(labels[0][1] if labels else 0.0, shares, names[row, column])
-        scores = belongs(gap, inside, covers, growth, cosine, names, clash)
+        colours = self._table.shared_colours(found, near)
+        scores = belongs(gap, inside, covers, growth, cosine, names, clash, colours)
         # What was seen to be gone must be recognised, not only met at its place.
         scores[:, [self.tracks[number].now.is_over for number in near]] -= _RETURN
-        return np.where(close, scores, -np.inf), names, clash
-
-    def _refuse_strangers(
-        self, scores: np.ndarray, found: list[Detection], near: np.ndarray, is_strange: np.ndarray, stamp_s: float
-    ) -> None:
-        """After a while a place alone does not tell a thing: seen whole, it must look or be called like itself."""
-        is_old = np.array([stamp_s - self.tracks[number].now.last_s > FALSE_ALARM_S for number in near], bool)
-        is_whole = np.array([not detection.is_cut for detection in found])
-        scores[is_strange & is_old[None] & is_whole[:, None]] = -np.inf
+        return np.where(close, scores, -np.inf), names
 
 
 def _is_sane(detection: Detection) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -49,13 +50,14 @@ def reconcile(nodes: Sequence[StayNode], tracks: AgentTracks, as_of: float = mat
         as_of: The time that is asked about.
     """
     appeared, vanished = tracks.differences.appeared(as_of), tracks.differences.vanished(as_of)
+    hints = tracks.differences.appeared(as_of, is_hint_enough=True)
     found = list(nodes)
     # Each voxel is one stay's: those that are told by themselves come first, small ones before what holds them.
     order = sorted(range(len(found)), key=lambda i: (not found[i].track.is_confirmed, _volume(found[i])))
     filled, emptied = np.ones(len(appeared.low_m), bool), np.ones(len(vanished.low_m), bool)
     for i in order:
         if found[i].index == 0:
-            found[i] = _begun(found[i], appeared, vanished, filled)
+            found[i] = _begun(found[i], appeared, vanished, hints, filled)
     for i in order:
         if found[i].index == len(found[i].track.presences) - 1:
             found[i] = _ended(found[i], vanished, emptied)
@@ -64,11 +66,10 @@ def reconcile(nodes: Sequence[StayNode], tracks: AgentTracks, as_of: float = mat
     return found + came + went
 
 
-def _begun(node: StayNode, appeared: Volume, vanished: Volume, free: np.ndarray) -> StayNode:
+def _begun(node: StayNode, appeared: Volume, vanished: Volume, hints: Volume, free: np.ndarray) -> StayNode:
     """A stay, with whether its place was seen empty before; takes its voxels out of `free`."""
     inside = _inside(node, appeared) & (appeared.old_s < node.presence.first_s - _LATER_S)
     share, density = _filled(node, appeared, inside & free)
-    is_faint = density < _FAINT
     num_sure = np.count_nonzero(appeared.is_sure & inside & free)
     if num_sure and density >= _DENSE and (share >= _COVERED or (share >= _HELD and num_sure >= _FULL)):
         free &= ~inside
@@ -77,7 +78,8 @@ def _begun(node: StayNode, appeared: Volume, vanished: Volume, free: np.ndarray)
     share, density = _filled(node, vanished, held)
     if node.track.is_confirmed and share >= _SURELY_COVERED and density >= _DENSE:  # in place of another
         return _in_place_since(node, float(np.median(vanished.old_s[held])))
-    if node.presence.empty_s is not None and is_faint and not held.any():
+    hinted = _filled(node, hints, _inside(node, hints) & (hints.old_s < node.presence.first_s - _LATER_S))[1]
+    if node.presence.empty_s is not None and hinted < _FAINT and not held.any():
         return replace(node, presence=replace(node.presence, empty_s=None))
     return node
 
@@ -143,8 +145,18 @@ def _volume(node: StayNode) -> float:
 
 
 def _inside(node: StayNode, volume: Volume) -> np.ndarray:
-    middle = volume.low_m + VOXEL_M / 2
-    return np.asarray(((middle > node.low_m - _MARGIN_M) & (middle < node.high_m + _MARGIN_M)).all(axis=1))
+    x, y, z = _middles(volume)
+    low, high = node.low_m - _MARGIN_M, node.high_m + _MARGIN_M
+    found = (x > low[0]) & (x < high[0])
+    near = np.flatnonzero(found)
+    y, z = y[near], z[near]
+    found[near] = (y > low[1]) & (y < high[1]) & (z > low[2]) & (z < high[2])
+    return found
+
+
+@lru_cache(maxsize=4)
+def _middles(volume: Volume) -> np.ndarray:
+    return np.ascontiguousarray((volume.low_m + VOXEL_M / 2).T)
 
 
 def _filled(node: StayNode, volume: Volume, chosen: np.ndarray) -> tuple[float, float]:

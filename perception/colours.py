@@ -58,9 +58,9 @@ def colours_of(rgb: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -
 
 
 def shared_colours(
-    a: Float[np.ndarray, "*batch 16"] | UInt8[np.ndarray, "*batch 16"],
-    b: Float[np.ndarray, "*batch 16"] | UInt8[np.ndarray, "*batch 16"],
-) -> Float[np.ndarray, "*batch"]:
+    a: Float[np.ndarray, "*#batch 16"] | UInt8[np.ndarray, "*#batch 16"],
+    b: Float[np.ndarray, "*#batch 16"] | UInt8[np.ndarray, "*#batch 16"],
+) -> Float[np.ndarray, "..."]:
     """How much of their colours two things share, in [0, 1]: the intersection of their histograms.
 
     Histograms need not be scaled; broadcasting works as everywhere. Of one without a pixel nothing is shared.
