@@ -10,6 +10,7 @@ Source: Majumdar et al., OpenEQA, CVPR 2024.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
+from placecell.agents.chat_replies import ReplyError, choice_schema, reply_object
 from placecell.benchmarks import bootstrap
 from placecell.errors import PlacecellError
 
@@ -57,6 +59,7 @@ PROMPTS: Final = (
     "Question: {question}\nTrue answer: {answer}\nOther true answers: {extra_answers}\nReply: {prediction}\n"
     "Your mark:",
 )
+_MARK: Final = choice_schema({"mark": {"type": "integer", "enum": [1, 2, 3, 4, 5]}})
 
 
 class EqaFileError(PlacecellError):
@@ -67,8 +70,8 @@ class EqaFileError(PlacecellError):
 class Judge(Protocol):
     """What marks answers; `placecell.agents.chat_client.ChatClient` fits."""
 
-    def complete(self, messages: Sequence[Mapping[str, Any]]) -> str:
-        """The model's reply."""
+    def complete(self, messages: Sequence[Mapping[str, Any]], *, schema: Mapping[str, Any] | None = None) -> str:
+        """The model's reply, which it may keep to a JSON schema."""
         ...
 
 
@@ -162,18 +165,21 @@ def judge_messages(question: EqaQuestion, prediction: str, prompts: tuple[str, s
 
 
 def parse_mark(reply: str) -> int | None:
-    r"""The mark in a judge's reply: a bare number, or what follows "Your mark:" up to the end of its line.
+    r"""The mark in a judge's reply: a bare number, `{"mark": number}`, or what follows "Your mark:" in its line.
 
     Returns:
         The number as it was said; None if there is none.
 
     Example:
-        >>> parse_mark("4"), parse_mark("Close. Your mark: 2\nbecause"), parse_mark("good")
-        (4, 2, None)
+        >>> parse_mark("4"), parse_mark("Close. Your mark: 2\nbecause"), parse_mark('{"mark": 5}'), parse_mark("good")
+        (4, 2, 5, None)
     """
     text = reply.strip()
     if text.isdecimal():
         return int(text)
+    with contextlib.suppress(ReplyError):
+        if type(mark := reply_object(text).get("mark")) is int:
+            return mark
     _, found, rest = reply.partition("Your mark:")
     number = rest.split("\n", 1)[0].strip()
     return int(number) if found and number.isdecimal() else None
@@ -183,7 +189,7 @@ def judge_prediction(judge: Judge, question: EqaQuestion, prediction: str, promp
     """A judge's mark; 0 where there is no answer, or no mark in the reply."""
     if not prediction.strip():
         return 0
-    return parse_mark(judge.complete(judge_messages(question, prediction, prompts))) or 0
+    return parse_mark(judge.complete(judge_messages(question, prediction, prompts), schema=_MARK)) or 0
 
 
 def worth(mark: float | int) -> float:

@@ -54,6 +54,15 @@ def test_every_answer_is_marked_and_what_goes_wrong_is_counted(files: tuple[Path
     assert judge.usage.requests == 5 and judged["judge"] == "a judge"
 
 
+def test_a_judge_is_bound_to_a_mark_where_the_server_keeps_to_a_schema() -> None:
+    answers = {question.question_id: "on the shelf" for question in QUESTIONS}
+    with ChatServer(answer=lambda messages: '{\n  "mark": 4\n}') as server:
+        judged = openeqa_judge.judge_all(ChatClient(server.base_url, "a judge"), QUESTIONS, answers)
+    assert set(judged.marks.values()) == {4} and judged.num_unreadable == 0
+    schema = server.requests[0]["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["mark"]["enum"] == [1, 2, 3, 4, 5]
+
+
 def test_a_hiccup_is_repeated_and_a_dead_judge_is_given_up() -> None:
     said: list[str] = []
     answers = {question.question_id: "on the shelf" for question in QUESTIONS}
