@@ -38,6 +38,7 @@ class NavigatorConfig:
         go: Chance to be the goal from which a thing is gone to at once.
         maybe: Chance from which a thing is worth a look when it is not far.
         stop: Chance that a thing must have, seen from near, to be taken for the goal.
+        alike: The same, and to be gone to at once, where the goal is a picture, as long as there is more to explore.
         settle: Chance that is good enough once nothing is left to explore.
         value_weight: What the value map adds to a frontier's worth.
         patrol_m: Floor that no view was taken from within this distance is visited before a goal is refused.
@@ -47,12 +48,12 @@ class NavigatorConfig:
         hunts: So many places that looked like the goal are gone near before it is refused.
         hunt: Value that such a place must have.
         trusts_rooms: Whether frontiers count for more where the room is one in which such things stood before.
-        suspect: How well what the map does not tell of yet must fit the goal to be gone after all the same.
     """
 
     go: float = 0.45
     maybe: float = 0.15
     stop: float = 0.35
+    alike: float = 0.5
     settle: float = 0.12
     value_weight: float = 2.0
     patrol_m: float = 2.0
@@ -62,7 +63,6 @@ class NavigatorConfig:
     hunts: int = 3
     hunt: float = 0.15
     trusts_rooms: bool = True
-    suspect: float = 0.2
 
 
 #: Says what to do next, given the navigator, the observation and the frontiers; None leaves it to the navigator.
@@ -123,6 +123,7 @@ class Navigator:
         self._began_s = experience.stamp_s
         self._spin = 0
         self._checks: list[int] = []
+        self._checked = ""  # the last thing that was looked at again
         self._since = 0  # step at which it set out for the target
         self._is_first = True
         self._last_step = experience.step + self.config.late
@@ -156,14 +157,14 @@ class Navigator:
                 return self._approach(sensed, advice, is_last=True)
             if isinstance(advice, Reach):
                 return self._explore([advice])
-        if best is None or best.chance < self.config.go:
+        if best is None or best.chance < self._prospects.go:
             if self._is_first and self.config.looks_around and self._around.is_new(sensed.position_m):
                 self._spin = 11
             self._is_first = False
             if self._spin > 0:
                 self._spin -= 1
                 return Decision(LEFT, "looking around")
-            is_late = sensed.step >= self._last_step and best is not None and best.chance >= self._prospects.settle
+            is_late = sensed.step >= self._last_step and self._prospects.at_last() is not None
             if self._hunted is not None and not is_late:
                 return self._hunt()
             frontiers = [] if is_late else self._roamer.frontiers()
@@ -207,12 +208,12 @@ class Navigator:
             if left_m > 0.4:  # something that no picture shows is in the way: try from another side
                 self._stand.avoid(stand)
                 return None
-        check = self._check(sensed, thing)
+        check = self._check(sensed, candidate)
         if check is not None:
             return Decision(check, f"looking at {thing.object_id}", (x, y, z))
-        needed = self._prospects.settle if is_last else self.config.stop
         is_seen = thing.last_s >= self._began_s - 1e-6
-        if candidate.chance >= needed and stand is not None and (is_seen or is_last or thing.state != "unsure"):
+        is_taken = self._prospects.takes(candidate, is_last)
+        if is_taken and stand is not None and (is_seen or is_last or thing.state != "unsure"):
             return Decision(
                 STOP, f"at {thing.name or 'something'} {thing.object_id}", (x, y, z), object_id=thing.object_id
             )
@@ -223,16 +224,20 @@ class Navigator:
     def _new_stand(self) -> Stand:
         return Stand(self._experience.memory, self._roamer, self._around.room_at)
 
-    def _check(self, sensed: Sensed, thing: SceneObject) -> int | None:
-        """Look again at what was not seen since the goal began: tilt the camera at things below it."""
-        if thing.last_s >= self._began_s - 1e-6 and not self._checks:
-            return None
-        if not self._checks and thing.last_s < self._began_s:
-            height = thing.position_m[1] - sensed.position_m[1]
-            self._checks = [LOOK_DOWN, LOOK_UP] if height < -0.2 else [LOOK_UP, LOOK_DOWN] if height > 0.4 else [LEFT]
-            self._began_s = -math.inf  # once
+    def _check(self, sensed: Sensed, candidate: Candidate) -> int | None:
+        """Look again at what was not seen since the goal began, or only once: tilt the camera at things below it."""
+        thing = candidate.thing
+        if self._checks:
             return self._checks.pop(0)
-        return self._checks.pop(0) if self._checks else None
+        is_old = thing.last_s < self._began_s - 1e-6
+        if not is_old and (not candidate.is_single or thing.object_id == self._checked):
+            return None
+        height = thing.position_m[1] - sensed.position_m[1]
+        self._checks = [LOOK_DOWN, LOOK_UP] if height < -0.2 else [LOOK_UP, LOOK_DOWN] if height > 0.4 else [LEFT]
+        self._checked = thing.object_id
+        if is_old:
+            self._began_s = -math.inf  # once
+        return self._checks.pop(0)
 
     def _explore(self, frontiers: Sequence[Reach]) -> Decision | None:
         """Go to the frontier that promises most for its way."""

@@ -1,4 +1,4 @@
-"""What may be the goal: things of the map, what the map does not tell of yet, and what only single views show."""
+"""What may be the goal: things of the map, and what only single views show; and what may be taken for it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,30 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "Prospects"]
 
 _VAIN_M: Final = 0.6  # so near to what was looked at in vain nothing new is looked for
+_AGREEING: Final = 2  # views that must fit the goal at a place of which the map does not tell
 _UNSURE: Final = 0.5  # chance that a thing is there still when its place looked empty
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A thing that may be the goal."""
+    """A thing that may be the goal.
+
+    Args:
+        thing: Which.
+        chance: That it is the goal.
+        metres: Way to it.
+        is_inkling: Whether the map does not tell of it, only single views do.
+    """
 
     thing: SceneObject
     chance: float
     metres: float
+    is_inkling: bool = False
+
+    @property
+    def is_single(self) -> bool:
+        """Whether one view alone tells of it: it is worth going to, but not to be taken for the goal."""
+        return self.is_inkling and self.thing.num_sightings < _AGREEING
 
 
 class Prospects:
@@ -44,29 +58,28 @@ class Prospects:
 
     Attributes:
         rejected: Things that were looked at in vain, with how often they had been seen then.
+        go: Chance from which a thing is gone to at once.
+        stop: Chance that a thing must have, seen from near, to be taken for the goal.
         settle: Chance that is good enough once nothing is left to explore.
     """
 
     def __init__(self, matcher: Matcher, config: NavigatorConfig, around: Surroundings, roamer: Roamer) -> None:
         self._matcher, self._config, self._around, self._roamer = matcher, config, around, roamer
+        alike = config.alike if matcher.goal.kind == "image" else 0.0  # others of its kind look like it somewhat
+        self.go, self.stop = max(config.go, alike), max(config.stop, alike)
         # Many signs that must all fit make a small chance of even the right thing.
         self.settle = config.settle / 4 if matcher.goal.is_unique else config.settle
         self.rejected: dict[str, int] = {}
         self._looks = CloseLooks(matcher.detection_chance)
         self._inklings = Inklings(matcher.detection_chance)
-        self._suspects: list[SceneObject] = []
-        self._fits: dict[str, tuple[SceneObject, float]] = {}  # how well what may be a thing fits the goal
 
     def update(self, sensed: Sensed) -> None:
         """Take in an observation, after the surroundings did."""
-        self._suspects = self._suspected()
-        self._looks.add(sensed.detections, sensed.position_m, [*self._around.things, *self._suspects])
+        self._looks.add(sensed.detections, sensed.position_m, self._around.things)
 
     def chance(self, thing: SceneObject) -> float:
         """Chance to be the goal, by the map and by what close views showed."""
         chance = self._matcher.chance(thing, self._around.things, self._around.room_of)
-        if chance > 0 and thing.object_id in self._fits:
-            chance *= math.sqrt(thing.confidence)  # that it fits the goal speaks for its being a thing
         return chance * self._looks.factor(thing) if chance > 0 else chance
 
     def candidate(self, thing: SceneObject) -> Candidate:
@@ -76,7 +89,7 @@ class Prospects:
     def candidates(self, is_last: bool = False) -> list[Candidate]:
         """Things that may be the goal; those looked at in vain only if more was seen of them, or at last."""
         found = []
-        for thing in [*self._around.things, *self._suspects]:
+        for thing in self._around.things:
             if thing.state == "gone":
                 continue
             chance = self.chance(thing) * (_UNSURE if thing.state == "unsure" else 1.0)
@@ -92,7 +105,7 @@ class Prospects:
 
         Close looks do not count against it: most views take it for a part of something else.
         """
-        vain = [thing for thing in [*self._around.things, *self._suspects] if thing.object_id in self.rejected]
+        vain = [thing for thing in self._around.things if thing.object_id in self.rejected]
         found = []
         for thing in self._inklings.things(self._around.views):
             is_vain = any(math.dist(thing.position_m, other.position_m) < _VAIN_M for other in vain)
@@ -100,13 +113,31 @@ class Prospects:
                 continue
             chance = self._matcher.chance(thing, self._around.things, self._around.room_of) * thing.confidence
             if chance >= self._config.stop:
-                found.append(Candidate(thing, chance, self._roamer.metres_to(thing.position_m)))
+                found.append(Candidate(thing, chance, self._roamer.metres_to(thing.position_m), is_inkling=True))
+        if is_last:
+            found = [candidate for candidate in found if not candidate.is_single]
         return max(found, key=lambda c: (c.chance, c.thing.object_id), default=None)
+
+    def takes(self, candidate: Candidate, is_last: bool) -> bool:
+        """Whether a thing that was gone to is taken for the goal.
+
+        At last little is enough, but its name and look must fit as well as those of a bare category: a small chance
+        is to make up for a room or a neighbour that the map has wrong, not for a colour that the thing has not got.
+        """
+        if candidate.is_single:
+            return False
+        if candidate.is_inkling:
+            return candidate.chance >= self._config.stop
+        if not is_last:
+            return candidate.chance >= self.stop
+        is_described = self._matcher.goal.kind == "description"
+        fits = not is_described or self._matcher.detection_chance(candidate.thing) >= self._config.settle
+        return fits and candidate.chance >= self.settle
 
     def at_last(self) -> Candidate | None:
         """The best there is, once everything was seen: what was looked at in vain may be it."""
-        known, inkling = self.best(self.candidates(is_last=True)), self.inkling(is_last=True)
-        options = [option for option in (known, inkling) if option is not None and option.chance >= self.settle]
+        known = self.best([option for option in self.candidates(is_last=True) if self.takes(option, is_last=True)])
+        options = [option for option in (known, self.inkling(is_last=True)) if option is not None]
         return max(options, key=lambda option: option.chance, default=None)
 
     def best(self, candidates: Sequence[Candidate], current: SceneObject | None = None) -> Candidate | None:
@@ -129,13 +160,3 @@ class Prospects:
             return best
         beyond = min(reach.metres for reach in frontiers)
         return best if best.chance / (best.metres + 1.0) > 0.25 / (beyond + 1.0) else None
-
-    def _suspected(self) -> list[SceneObject]:
-        """What may be things and fit the goal, though the map does not tell of them yet."""
-        before, self._fits = self._fits, {}
-        for thing in self._around.suspects:
-            known = before.get(thing.object_id)
-            if known is None or known[0] is not thing:
-                known = thing, self._matcher.detection_chance(thing)
-            self._fits[thing.object_id] = known
-        return [thing for thing, fit in self._fits.values() if fit >= self._config.suspect]

@@ -40,7 +40,6 @@ class Surroundings:
     Attributes:
         glances: What every view says of space, oldest first.
         things: Things of the map, as of the last `note`.
-        suspects: What may be things, though the map does not tell of them yet.
         views: Whole things in single views from near, oldest first; between goals the oldest of very many go.
     """
 
@@ -48,7 +47,6 @@ class Surroundings:
         self._experience, self._priors = experience, priors
         self.glances: list[Glance] = []
         self.things: list[SceneObject] = []
-        self.suspects: list[SceneObject] = []
         self.views: list[View] = []
         self._looked: dict[tuple[int, int], int] = {}
         self._seq: dict[str, int] = {}
@@ -58,7 +56,7 @@ class Surroundings:
 
     def begin(self, experience: Experience, roamer: Roamer) -> None:
         """Serve another goal; `roamer` knows where one can go."""
-        self._experience, self._roamer, self.things, self.suspects = experience, roamer, [], []
+        self._experience, self._roamer, self.things = experience, roamer, []
         self._rooms = (-_ROOMS_SERVE, [])
         del self.views[:-_MOST_VIEWS]
 
@@ -79,7 +77,7 @@ class Surroundings:
                             self.views.append(View(record.record_id, record.stamp_s, found))
                     self._looked[_cell(x, z)] = self._looked.get(_cell(x, z), 0) + 1
             self._seq[agent_id] = top
-        self.things, self.suspects = memory.objects.objects(), memory.objects.suspects()
+        self.things = memory.objects.objects()
 
     # --- rooms -------------------------------------------------------------------------------------------------------
 

@@ -47,7 +47,6 @@ class ObjectMap:
         self._cached_version = -1
         self._ids: dict[str, str] = {}
         self._changes: list[ObjectChange] = []
-        self._suspects: dict[str, tuple[int, SceneObject]] = {}  # with the version at which they were read
 
     def fold(self, record: Record) -> None:
         """Take in a record; one without a pose tells nothing, one without detections tells what is gone."""
@@ -71,26 +70,6 @@ class ObjectMap:
         if moment not in self._cache:
             self._cache[moment] = self._read(moment)
         return list(self._cache[moment])
-
-    def suspects(self) -> list[SceneObject]:
-        """What may be things though too little was seen of them to be told, those that are gone left out.
-
-        Their confidence says how likely each is one; once that is certain enough the thing goes by the same id.
-        """
-        told = {thing.object_id for thing in self.objects()}
-        before, self._suspects = self._suspects, {}
-        for agent_id in sorted(self._agents):
-            tracks = self._agents[agent_id]
-            for track in tracks.live:
-                object_id = f"{agent_id}:{track.number}"
-                if track.is_confirmed or track.now.is_over or self._ids.get(object_id, object_id) in told:
-                    continue
-                known = before.get(object_id)
-                if known is None or known[0] != track.changed:
-                    node = StayNode(tracks, track, len(track.presences) - 1, track.now, *tracks.box(track.number))
-                    known = track.changed, replace(_thing([node]), object_id=object_id)
-                self._suspects[object_id] = known
-        return [thing for _, thing in self._suspects.values()]
 
     def get(self, object_id: str) -> SceneObject | None:
         """The thing with this id, None if there is none (any more: see `resolve`)."""

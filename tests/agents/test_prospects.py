@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,11 +30,12 @@ ENCODER = open_encoder("builtin", threads=1)
 SPOT = (0.0, 0.0, 0.0)
 
 
-def prospects(text: str = "mug") -> Prospects:
+def prospects(goal: Goal | str = "mug") -> Prospects:
     experience = Experience(Memory(ENCODER), Camera(32, 32))
     around, roamer = Surroundings(experience, RoomPriors()), Roamer(experience)
     around.begin(experience, roamer)
-    return Prospects(Matcher(Goal.from_text(text), ENCODER), NavigatorConfig(), around, roamer)
+    goal = Goal.from_text(goal) if isinstance(goal, str) else goal
+    return Prospects(Matcher(goal, ENCODER), NavigatorConfig(), around, roamer)
 
 
 def candidate(number: int, chance: float, metres: float) -> Candidate:
@@ -66,6 +69,42 @@ def test_an_unlikely_thing_is_worth_a_look_when_it_is_near(metres: float, beyond
     assert (found is not None) == is_worth
     assert prospects().worth_a_look([candidate(1, 0.2, metres)], []) is not None
     assert prospects().worth_a_look([candidate(1, 0.1, metres)], []) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "red", "at_once", "at_last"),
+    [
+        ("the red mug", 0.9, 1.0, True, True),
+        ("the red mug in the kitchen", 0.9, 0.3, False, True),  # no room is known: much less may still be it
+        ("the red mug in the kitchen", 0.9, 0.05, False, False),  # it is of another colour
+        ("the red mug in the kitchen", 0.1, 1.0, False, False),  # it is hardly a mug
+        ("mug", 0.2, 0.05, False, True),
+        ("mug", 0.05, 1.0, False, False),
+    ],
+)
+def test_little_is_enough_at_last_but_not_in_name_and_colour(
+    text: str, name: float, red: float, at_once: bool, at_last: bool
+) -> None:
+    judge = prospects(text)
+    fits = name * (red if "red" in text else 1.0)
+    judge._matcher.detection_chance = lambda found: fits  # type: ignore[method-assign]
+    option = candidate(1, fits * (0.6 if "kitchen" in text else 1.0), 1.0)
+    assert (judge.takes(option, is_last=False), judge.takes(option, is_last=True)) == (at_once, at_last)
+
+
+@pytest.mark.parametrize(("chance", "at_once"), [(0.4, False), (0.6, True)])
+def test_what_looks_somewhat_like_a_picture_is_taken_only_once_all_was_seen(chance: float, at_once: bool) -> None:
+    judge = prospects(Goal.from_image(np.zeros((32, 32, 3), np.uint8)))
+    option = candidate(1, chance, 1.0)
+    assert judge.takes(option, is_last=False) == at_once and judge.takes(option, is_last=True)
+    assert prospects("mug").takes(option, is_last=False)  # one of a kind is as good as another
+
+
+@pytest.mark.parametrize(("num_views", "chance", "is_taken"), [(1, 0.9, False), (2, 0.9, True), (2, 0.3, False)])
+def test_single_views_must_agree_and_be_sure_even_at_last(num_views: int, chance: float, is_taken: bool) -> None:
+    known = candidate(1, chance, 1.0)
+    seen = Candidate(replace(known.thing, num_sightings=num_views), chance, 1.0, is_inkling=True)
+    assert prospects().takes(seen, is_last=True) == prospects().takes(seen, is_last=False) == is_taken
 
 
 JUDGE, ONE = prospects("mug"), prospects("the red mug")

@@ -184,13 +184,13 @@ def test_what_looked_like_the_goal_is_gone_near_before_it_squeezes_anywhere() ->
     assert hunts and squeezes and max(hunts) < min(squeezes)
 
 
-class FirstGlance:
-    """A detector that finds a violin in the first picture, and never again."""
+class Glances:
+    """A detector that finds a violin in the pictures of these numbers, and in no other."""
 
-    name, is_privileged = "first glance", False
+    name, is_privileged = "glances", False
 
-    def __init__(self, box: Box) -> None:
-        self.box, self.num_looks = box, 0
+    def __init__(self, box: Box, numbers: Sequence[int]) -> None:
+        self.box, self.numbers, self.num_looks = box, numbers, 0
 
     def detect(self, rgb: Any, depth_m: Any, camera: Any, pose: Any, instances: Any = None) -> list[Detection]:
         self.num_looks += 1
@@ -199,24 +199,28 @@ class FirstGlance:
         found = Detection(
             (0.4, 0.4, 0.6, 0.6), 90, low, high, (middle[0], middle[1], middle[2]), None, (("violin", 0.9),), 0.8
         )
-        return [found] if self.num_looks == 1 else []
+        return [found] if self.num_looks in self.numbers else []
 
 
 @pytest.mark.parametrize(
-    ("x", "suspect", "is_found"),
-    [(1.0, 0.2, True), (2.5, 2.0, True), (1.0, 2.0, False)],
-    ids=["as a suspect", "as an inkling, from near", "as neither"],
+    ("x", "numbers", "is_near", "is_taken"),
+    [(2.5, (1, 4), True, True), (2.5, (1,), True, False), (1.0, (1,), False, False)],
+    ids=["two views from near", "one view from near", "one from afar"],
 )
-def test_what_fits_the_goal_is_gone_after_though_the_map_does_not_tell_of_it(
-    x: float, suspect: float, is_found: bool
+def test_what_one_view_shows_is_gone_to_and_not_taken_for_the_goal_where_no_other_does(
+    x: float, numbers: tuple[int, ...], is_near: bool, is_taken: bool
 ) -> None:
     box: Box = ((4.0, 0.0, 0.4), (4.5, 0.7, 0.9))
-    env = BoxEnv(x, 2.5, (box,))
-    experience = Experience(Memory(RedEncoder()), env.camera, FirstGlance(box))
-    sensed = experience.observe(env.observe())
-    planner = Navigator(NavigatorConfig(suspect=suspect))
-    found = pursue(env, planner, experience, Goal.from_text("violin"), sensed, max_steps=150)
-    assert experience.memory.objects.objects() == []
-    assert found.has_stopped and found.decision.is_refusal != is_found
-    if is_found:
-        assert floor_gap_m(found.sensed.position_m, thing_at(box)) < 0.6
+    env, nearest_m = BoxEnv(x, 2.5, (box,)), math.inf
+    experience = Experience(Memory(RedEncoder()), env.camera, Glances(box, numbers))
+    sensed, targets = experience.observe(env.observe()), []
+
+    def watch(now: Sensed, decision: Any, info: dict[str, Any]) -> None:
+        nonlocal nearest_m
+        nearest_m = min(nearest_m, floor_gap_m(now.position_m, thing_at(box)))
+        targets.append(decision.reason.startswith("to violin"))
+
+    found = pursue(env, Navigator(), experience, Goal.from_text("violin"), sensed, max_steps=150, watch=watch)
+    assert len(experience.memory.objects.objects()) == (len(numbers) > 1)
+    assert found.has_stopped and found.decision.is_refusal != is_taken
+    assert any(targets) == is_near and (nearest_m < 0.6 or not is_near)
