@@ -12,7 +12,7 @@ from placecell.memory.trust import chance_of_thing
 
 __all__ = ["Presence", "Track"]
 
-_LISTED: Final = 0.4  # chance of being a thing from which on it is told
+_LISTED: Final = 0.25  # chance of being a thing from which on it is told
 _CLEAR: Final = 0.8  # quality, and
 _SURE: Final = 0.9  # confidence, of a view that needs no second
 _SOLID: Final = 4  # what was seen less often before it was seen through was never there
