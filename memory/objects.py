@@ -45,6 +45,7 @@ class ObjectMap:
         self._agents: dict[str, AgentTracks] = {}
         self._cache: dict[float, list[SceneObject]] = {}
         self._cached_version = -1
+        self._known: dict[tuple[object, ...], SceneObject] = {}  # by what they were made of
         self._ids: dict[str, str] = {}
         self._changes: list[ObjectChange] = []
 
@@ -140,11 +141,14 @@ class ObjectMap:
         joined: list[SceneObject] = []
         ids: dict[str, str] = {}
         changes: list[ObjectChange] = []
+        made: dict[tuple[object, ...], SceneObject] = {}
         for agent_id in sorted(self._agents):
             tracks = self._agents[agent_id]
             own = []
             for life in lives(reconcile(stays_of(tracks, as_of), tracks, as_of)):
-                thing = _thing(life)
+                key = _made_of(life)
+                thing = self._known.get(key) or _thing(life)
+                made[key] = thing
                 if thing.num_sightings:
                     own.append(thing)
                 changes += _changes(life, thing)
@@ -154,11 +158,23 @@ class ObjectMap:
                             ids[f"{agent_id}:{number}"] = thing.object_id
             joined = _join(joined, own, ids) if joined else own
         if as_of == math.inf:
+            self._known = made
             self._ids, self._changes = ids, [replace(c, object_id=ids.get(c.object_id, c.object_id)) for c in changes]
         return sorted(joined, key=lambda thing: (thing.first_s, thing.object_id))
 
 
 # --- from lives to things --------------------------------------------------------------------------------------------
+
+
+def _made_of(life: Sequence[StayNode]) -> tuple[object, ...]:
+    """What a thing follows from: the same stays of tracks that did not change make the same thing."""
+    return tuple(
+        (
+            node.object_id, node.track.changed, node.low_m.tobytes(), node.high_m.tobytes(),
+            node.presence.first_s, node.presence.last_s, node.presence.missed_s, node.presence.gone_s,
+        )
+        for node in life
+    )  # fmt: skip
 
 
 def _thing(life: Sequence[StayNode]) -> SceneObject:

@@ -256,6 +256,20 @@ def test_the_same_records_give_the_same_map():
     assert one.version == other.version and told(one.objects()) == told(other.objects())
 
 
+def test_a_map_that_was_read_at_every_view_tells_what_one_read_at_the_end_tells():
+    before = [Thing("vase", SPOTS["a"]), Thing("lamp", SPOTS["b"])]
+    after = [Thing("vase", SPOTS["c"]), Thing("lamp", SPOTS["b"])]
+    records = round_trip(before) + round_trip(after, first_seq=100, start_s=600.0)
+    often, once = ObjectMap(), ObjectMap()
+    for one in records:
+        often.fold(one)
+        once.fold(one)
+        often.objects(as_of=300.0)
+        often.objects()
+    assert [repr(thing) for thing in often.objects()] == [repr(thing) for thing in once.objects()]
+    assert often.changes() == once.changes() and often.changes()
+
+
 def test_versions_tell_what_was_touched():
     found = mapped(round_trip(furniture()))
     ids, version = {thing.object_id for thing in found.objects()}, found.version
