@@ -110,7 +110,7 @@ class ChatClient:
     max_retries: int = 2
     deadline_s: float | None = None
     backoff_s: float = 0.5
-    max_tokens: int | None = 2048
+    max_tokens: int | None = 1024
     extra: Mapping[str, Any] = field(default_factory=dict)
     usage: ChatUsage = field(default_factory=ChatUsage, init=False)
     _form: int = field(default=0, init=False, repr=False)  # how a schema is sent: one of _FORMS

@@ -15,6 +15,7 @@ from typing import Any, Final
 __all__ = ["ChatReply", "ReplyError", "choice_schema", "parse_reply", "reply_object", "reply_schema", "shown"]
 
 _MAX_CHARS: Final = 100_000
+_MAX_ANSWER: Final = 300  # characters, where a schema binds them
 _MAX_STARTS: Final = 64  # braces at which an object is looked for
 _DECODER: Final = json.JSONDecoder(parse_constant=lambda name: _no_constant(name))
 
@@ -125,13 +126,15 @@ def reply_schema(record_ids: Sequence[str], num_choices: int = 0) -> dict[str, A
         >>> reply_schema(["robot/7"], 2)["properties"]["choice"]
         {'enum': ['A', 'B', None]}
     """
-    cited: dict[str, Any] = {"type": "array", "items": {"type": "string", "enum": list(dict.fromkeys(record_ids))}}
-    if not record_ids:
-        cited = {"type": "array", "items": {"type": "string"}, "maxItems": 0}
+    # Bounds on length: bound to a schema, a small model that repeats itself would otherwise never close what it opened.
+    known = list(dict.fromkeys(record_ids))
+    cited: dict[str, Any] = {"type": "array", "items": {"type": "string"}, "maxItems": len(known)}
+    if known:
+        cited["items"]["enum"] = known
     choice: list[Any] = [chr(65 + i) for i in range(num_choices)]
     return choice_schema(
         {
-            "answer": {"type": "string"},
+            "answer": {"type": "string", "maxLength": _MAX_ANSWER},
             "evidence": cited,
             "confidence": {"enum": [tenth / 10 for tenth in range(11)]},
             "choice": {"enum": [*choice, None]},
