@@ -19,6 +19,7 @@ from placecell.agents.known_map import Find, KnownMap, write_finds
 from placecell.agents.scouting import best_walk, walk_gains, worth_seeing
 from placecell.agents.shelter import Shelter, find_shelter
 from placecell.agents.situation import Goal, Situation
+from placecell.agents.steadiness import Steadiness
 from placecell.agents.style import Style
 from placecell.agents.targets import Targets
 from placecell.agents.teammates import Mate, read_status, write_status
@@ -30,6 +31,7 @@ from placecell.perception.observation import Observation
 
 __all__ = ["Cooperator", "Style"]
 
+_WORK: Final = ("collect", "place", "make", "explore")  # where nothing to do means that something is in the way
 _URGENT: Final = ("iron", "coal", "diamond", "table", "furnace")
 
 
@@ -75,6 +77,7 @@ class Cooperator:
         self._target: Cell | None = None
         self._targets = Targets(name, sharing, self.mates, self.style)
         self._gifts = Gifts(self.style)
+        self._steady = Steadiness()
         self._has_monsters = False
         self._shelter: Shelter | None = None  # where it digs in
         self._stuck = 0
@@ -175,8 +178,8 @@ class Cooperator:
         now = self.now
         if now.sight.is_asleep:
             return 0
-        self.goal = goal = self._decide(now)
-        action = self._unstuck(now, self._do(now, goal))
+        self.goal = goal = self._steady.keep(now, self._decide(now))
+        action = self._unstuck(now, goal, self._do(now, goal))
         return ACTIONS.index(action)
 
     def _decide(self, now: Situation) -> Goal:
@@ -224,11 +227,12 @@ class Cooperator:
 
     def _help(self, now: Situation, tree: TechTree) -> Goal:
         """What to do while somebody else is nearer to the diamond: look for what the team has not found."""
-        tree = replace(tree, near_steps=min(tree.near_steps, 3.0))
-        goal = tree.next_goal(now, self._targets.taken(now))
+        is_late = any(mate.inventory.get("iron_pickaxe") for mate in self._fresh_mates(now))
+        aside, near = (self.style.late_steps,) * 2 if is_late else (self.style.aside_steps, min(tree.near_steps, 3.0))
+        goal = replace(tree, near_steps=near).next_goal(now, self._targets.taken(now))
         is_known = {item: bool(now.known.mask(item).any()) for item in ("stone", "coal", "iron", "diamond")}
         missing = [item for item, known in is_known.items() if not known]
-        if not missing or (goal.kind != "explore" and goal.cost <= self.style.aside_steps):
+        if not missing or (goal.kind != "explore" and goal.cost <= aside):
             return goal
         if not now.inventory["stone_pickaxe"] and now.sight.step >= self.style.scout_steps:
             return goal
@@ -267,6 +271,9 @@ class Cooperator:
         return action
 
     def _explore(self, now: Situation, item: str) -> str:
+        kept = self._target
+        if self._steady.is_held and kept is not None and kept != now.position and now.ways.to(kept) < 1000:
+            return now.go(kept)
         worth = worth_seeing(self.known, item) * self._targets.share_of_the_world(now)
         gains = walk_gains(worth, now.ways, now.view)
         found = best_walk(gains, now.ways, self.style.patience, self._target, self.style.loyalty)
@@ -276,13 +283,15 @@ class Cooperator:
         self._targets.claim(now, "look", found[0], now.ways.to(found[0]))
         return now.go(found[0])
 
-    def _unstuck(self, now: Situation, action: str) -> str:
+    def _unstuck(self, now: Situation, goal: Goal, action: str) -> str:
         """Step aside where the same action has changed nothing three times."""
         sight = now.sight
         key = (sight.position, sight.facing, tuple(sight.inventory.values())[4:], action)
         self._stuck = self._stuck + 1 if key == self._last else 0
         self._last = key
-        if self._stuck < 3 or action in ("noop", "sleep"):
+        if self._steady.is_blocked and sum(self.name.encode()) % 2:  # of two who dodge each other one stands still
+            return "noop"
+        if self._stuck < 3 or action == "sleep" or (action == "noop" and goal.kind not in _WORK):
             return action
         moves = list(DIRECTIONS.items())
         (dx, dy), move = moves[(sight.step + sum(self.name.encode())) % 4]

@@ -36,6 +36,7 @@ class Style:
         makers: Share of the team that makes tools from the start; the others look around first, with bare hands.
         scout_steps: How long they do so at most.
         aside_steps: What is this near is taken along.
+        late_steps: The same once somebody has an iron pickaxe, as whoever finds the diamond then needs one too.
         loyal_steps: How much nearer to the diamond somebody has to be to take over from one who makes tools.
         silence_steps: Who has said nothing for so long is taken to be gone.
         give_steps: How near somebody has to be to be handed what it lacks.
@@ -60,6 +61,7 @@ class Style:
     makers: float = 0.34
     scout_steps: int = 30
     aside_steps: float = 2.0
+    late_steps: float = 8.0
     give_steps: int = 3
     silence_steps: int = 60
     loyal_steps: float = 10.0

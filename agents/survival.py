@@ -24,6 +24,7 @@ class Survival:
         hunger: Eat where `food` is at most this.
         near_steps: How near water or a cow has to be to be taken early, at `early`.
         early: Value of `drink` or `food` from which on what is near is taken.
+        calm: With more health than this, and where no monsters were seen, neither thirst nor hunger matters.
         weary: Sleep where `energy` is at most this and health is at most `weak`, as tiredness takes long to hurt.
         weak: See `weary`.
         sword_steps: Steps that a sword may cost. This and what follows holds where monsters were seen; a sword is made
@@ -43,6 +44,7 @@ class Survival:
     hunger: int = 2
     near_steps: float = 3.0
     early: int = 3
+    calm: int = 8
     weary: int = 0
     weak: int = 4
     sword_steps: float = 12.0
@@ -74,16 +76,19 @@ class Survival:
         if now.has_monsters and 0.4 <= now.sight.daylight < self.dusk:
             early, near_steps = self.early_at_dusk, self.dusk_steps
         water_cost, water = now.nearest("water")
+        # To have nothing left costs a point of health in 16 steps: where nobody bites, that can wait.
+        is_calm = not now.has_monsters and have["health"] > self.calm
         is_drinking = previous is not None and previous.kind == "drink" and have["drink"] < 9 and water_cost <= 1
         is_thirsty = have["drink"] <= self.thirst or (have["drink"] <= early and water_cost <= near_steps)
-        if water is not None and (is_drinking or is_thirsty):
+        if water is not None and (is_drinking or (is_thirsty and not is_calm)):
             return Goal("drink", "water", water, water_cost)
-        if water is None and have["drink"] <= 1:
+        if water is None and have["drink"] <= 1 and not is_calm:
             return Goal("explore", "water", reason="no water known")
         cow_cost, cow = self._nearest_cow(now)
-        if cow is not None and (have["food"] <= self.hunger or (have["food"] <= early and cow_cost <= near_steps)):
+        is_hungry = have["food"] <= self.hunger or (have["food"] <= early and cow_cost <= near_steps)
+        if cow is not None and is_hungry and not is_calm:
             return Goal("eat", "cow", cow, cow_cost)
-        if cow is None and have["food"] <= 0:
+        if cow is None and have["food"] <= 0 and not is_calm:
             return Goal("explore", "cow", reason="no cow known")
         if now.has_monsters:
             goal = self._hide(now, previous) or self._arm(now) or self._gather(now)

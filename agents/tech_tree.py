@@ -27,7 +27,7 @@ class TechTree:
         far_tree_steps: With wood for a table and a tool in hand, a tree that is farther away than this can wait.
         foresight: What a step is worth, of 1, that lies between the thing that is fetched and what is needed next.
         table_steps: A table that is farther away than this is not gone back to while wood for another can be had.
-        leaves_stones: Stones for a furnace are fetched last, as others are likely to place one in the meantime.
+        leaves_stones: Stones for a furnace are fetched last: the ways to coal and iron are dug through stone anyway.
         founds: A furnace is placed beside the table as soon as there are stones for it, whoever needs it first.
     """
 
@@ -36,7 +36,7 @@ class TechTree:
     table_steps: float = 25.0
     far_tree_steps: float = 8.0
     foresight: float = 0.8
-    leaves_stones: bool = False
+    leaves_stones: bool = True
     founds: bool = False
 
     def next_goal(self, now: Situation, skip: Collection[Cell] = ()) -> Goal:
@@ -133,20 +133,32 @@ class TechTree:
                     unknown.append(item)
         fetch.sort(key=lambda goal: goal.cost)
         if fetch and (not unknown or fetch[0].cost <= self.near_steps):
-            return fetch[0]
+            return self._timber(now, fetch[0], skip) or fetch[0]
         if unknown:
             return Goal("explore", unknown[0], reason=f"no {' and no '.join(unknown)} known")
         # Everything is in hand: choose where to craft.
-        new_table = 4.0 if have["wood"] >= 3 else float("inf")
+        stones, lacking = 0.0, max(4 - have["stone"], 0)
+        quarry = self._collect_or_explore(now, "stone", skip)
+        if lacking:
+            stones = quarry.cost + 2.5 * lacking if quarry.kind == "collect" else float("inf")
+        timber, wood_lacking = 0.0, max(3 - have["wood"], 0)
+        felling = self._collect_or_explore(now, "wood", skip)
+        if wood_lacking:
+            timber = felling.cost + 3.0 * wood_lacking if felling.kind == "collect" else float("inf")
+        new_table = 4.0 + stones + timber
         beyond = now.towards("diamond")
-        costs = [both_cost, table_cost + 2.0, new_table]
+        costs = [both_cost, table_cost + 2.0 + stones, new_table]
         for option, cell in enumerate((both, table, now.position)):
             if beyond is not None and cell is not None:
                 costs[option] += self.foresight * float(beyond[cell])
         option = min(range(3), key=costs.__getitem__)
-        cost = (both_cost, table_cost + 2.0, new_table)[option]
+        cost = (both_cost, table_cost + 2.0 + stones, new_table)[option]
         if option == 0 and both is not None:
             return self._make(now, "iron_pickaxe", both, cost)
+        if option == 2 and wood_lacking and cost < float("inf"):
+            return felling
+        if option and lacking and cost < float("inf"):
+            return quarry
         if option == 1 and table is not None:
             if table_cost > 0:
                 return Goal("meet", "table", table, table_cost, "a furnace beside the table")
@@ -154,6 +166,17 @@ class TechTree:
         if option == 2 and cost < float("inf"):
             return Goal("place", "table", cost=cost)
         return self._collect_or_explore(now, "wood", skip)
+
+    def _timber(self, now: Situation, goal: Goal, skip: Collection[Cell]) -> Goal | None:
+        """Wood that is taken on the way for another table, where the ways back to those that stand are long."""
+        lacking = 3 - now.inventory["wood"]
+        tables = now.towards("table")
+        if goal.target is None or lacking <= 0 or tables is None or goal.cost <= self.spare_wood_steps:
+            return None
+        cost, tree = now.nearest("tree", skip)
+        if tree is None or cost > self.spare_wood_steps or float(tables[goal.target]) < 4.0 * lacking + 2.0:
+            return None
+        return Goal("collect", "wood", tree, cost, "a table farther on")
 
     def steps_left(self, now: Situation) -> float:
         """About how many steps this agent is from an iron pickaxe, and with it from the nearest known diamond."""
