@@ -38,7 +38,7 @@ class NavigatorConfig:
         go: Chance to be the goal from which a thing is gone to at once.
         maybe: Chance from which a thing is worth a look when it is not far.
         stop: Chance that a thing must have, seen from near, to be taken for the goal.
-        alike: The same, and to be gone to at once, where the goal is a picture, as long as there is more to explore.
+        alike: The same where the goal is a picture, as long as there is more to explore.
         settle: Chance that is good enough once nothing is left to explore.
         value_weight: What the value map adds to a frontier's worth.
         patrol_m: Floor that no view was taken from within this distance is visited before a goal is refused.
@@ -157,7 +157,7 @@ class Navigator:
                 return self._approach(sensed, advice, is_last=True)
             if isinstance(advice, Reach):
                 return self._explore([advice])
-        if best is None or best.chance < self._prospects.go:
+        if best is None or best.chance < self.config.go:
             if self._is_first and self.config.looks_around and self._around.is_new(sensed.position_m):
                 self._spin = 11
             self._is_first = False

@@ -58,7 +58,6 @@ class Prospects:
 
     Attributes:
         rejected: Things that were looked at in vain, with how often they had been seen then.
-        go: Chance from which a thing is gone to at once.
         stop: Chance that a thing must have, seen from near, to be taken for the goal.
         settle: Chance that is good enough once nothing is left to explore.
     """
@@ -66,7 +65,7 @@ class Prospects:
     def __init__(self, matcher: Matcher, config: NavigatorConfig, around: Surroundings, roamer: Roamer) -> None:
         self._matcher, self._config, self._around, self._roamer = matcher, config, around, roamer
         alike = config.alike if matcher.goal.kind == "image" else 0.0  # others of its kind look like it somewhat
-        self.go, self.stop = max(config.go, alike), max(config.stop, alike)
+        self.stop = max(config.stop, alike)
         # Many signs that must all fit make a small chance of even the right thing.
         self.settle = config.settle / 4 if matcher.goal.is_unique else config.settle
         self.rejected: dict[str, int] = {}
