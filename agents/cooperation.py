@@ -196,19 +196,12 @@ class Cooperator:
         """What to do next towards the diamond."""
         if not self.style.roles or not self.mates:
             return self.style.tree.next_goal(now, self._targets.taken(now))
-        rank, is_maker = self._rank(now), self._makes(now)
         tree = self.style.tree
-        if self.style.divides and len(self._fresh_mates(now)) >= 3:
-            tree = replace(tree, leaves_stones=rank == 0, founds=rank > 0)
-        return tree.next_goal(now, self._targets.taken(now)) if is_maker else self._help(now, tree)
+        return tree.next_goal(now, self._targets.taken(now)) if self._makes(now) else self._help(now, tree)
 
     def _fresh_mates(self, now: Situation) -> list[Mate]:
         step = now.sight.step
         return [mate for mate in self.mates.values() if step - mate.step <= self.style.silence_steps]
-
-    def _rank(self, now: Situation) -> int:
-        """How many of the others reckon to be nearer to the diamond."""
-        return sum((mate.left_steps, mate.name) < (self._left, self.name) for mate in self._fresh_mates(now))
 
     def _makes(self, now: Situation) -> bool:
         """Whether this agent makes tools: at first the first names do, then those who are nearest to the diamond.

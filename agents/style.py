@@ -21,8 +21,6 @@ class Style:
         tells_finds: Others may have what it found; otherwise only where it is, what it has and how far along it is.
         thrifty: Claims are told within the records, a few bytes each, instead of in frames of their own; records are
             fewer where there are many to tell, or there is little to tell.
-        divides: From four agents on, the one nearest to the diamond leaves the stones of the furnace to the others, who
-            place one beside the table for whoever comes.
         tells_all: Others get every observation, whole: what sharing everything costs.
         tree: How it follows the tech tree.
         survival: When its needs come first.
@@ -47,7 +45,6 @@ class Style:
     roles: bool = True
     tells_finds: bool = True
     thrifty: bool = False
-    divides: bool = True
     tells_all: bool = False
     tree: TechTree = field(default_factory=TechTree)
     survival: Survival = field(default_factory=Survival)

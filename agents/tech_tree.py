@@ -27,8 +27,6 @@ class TechTree:
         far_tree_steps: With wood for a table and a tool in hand, a tree that is farther away than this can wait.
         foresight: What a step is worth, of 1, that lies between the thing that is fetched and what is needed next.
         table_steps: A table that is farther away than this is not gone back to while wood for another can be had.
-        leaves_stones: Stones for a furnace are fetched last: the ways to coal and iron are dug through stone anyway.
-        founds: A furnace is placed beside the table as soon as there are stones for it, whoever needs it first.
     """
 
     near_steps: float = 10.0
@@ -36,8 +34,6 @@ class TechTree:
     table_steps: float = 25.0
     far_tree_steps: float = 8.0
     foresight: float = 0.8
-    leaves_stones: bool = True
-    founds: bool = False
 
     def next_goal(self, now: Situation, skip: Collection[Cell] = ()) -> Goal:
         """What to do next. `skip` holds cells that others will take."""
@@ -118,12 +114,8 @@ class TechTree:
         fetch: list[Goal] = []
         unknown: list[str] = []
         stone_needed = 0 if both_cost < self.table_steps else 4
-        if self.founds and stone_needed and table is not None and table_cost <= self.near_steps and have["stone"] >= 4:
-            if table_cost > 0:
-                return Goal("meet", "table", table, table_cost, "a furnace for whoever needs it")
-            return Goal("place", "furnace", cost=2.0, reason="for whoever needs it")
-        if self.leaves_stones and (have["iron"] < 1 or have["coal"] < 1):
-            stone_needed = 0
+        if have["iron"] < 1 or have["coal"] < 1:
+            stone_needed = 0  # the ways to them are dug through stone anyway
         for item, count in (("iron", 1), ("coal", 1), ("wood", 1), ("stone", stone_needed)):
             if have[item] < count:
                 goal = self._collect_or_explore(now, item, skip)
