@@ -81,7 +81,7 @@ def _span(houses: Sequence[int]) -> str:
 
 
 def _colours(names: Sequence[str]) -> dict[str, str]:
-    fixed = ("ours", "forgetful", "nearest", "random", "oracle", "traveller")
+    fixed = ("ours", "forgetful", "nearest", "random", "oracle", "traveller", "chat", "chance")
     return {name: COLOURS[fixed.index(name) % len(COLOURS)] for name in names}
 
 
