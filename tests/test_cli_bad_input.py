@@ -77,6 +77,8 @@ def error_of(capsys: pytest.CaptureFixture[str], *words: object, code: int = 1) 
         (["export", "m", "--format", "xml"], "invalid choice: 'xml'"),
         (["encoder"], "ACTION"),
         (["bench", "speed"], "invalid choice: 'speed'"),
+        (["navigate", "--lifetime", "9", "--workers", "2"], "leave out --workers"),
+        (["navigate", "--lifetime", "9", "--planners", "nearest"], "leave out --planners"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

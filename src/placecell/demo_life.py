@@ -19,6 +19,7 @@ from placecell.agents.goals import Goal
 from placecell.agents.navigator import Navigator
 from placecell.agents.planner import LEFT, STOP, Decision, Experience, Sensed
 from placecell.agents.roaming import Roamer
+from placecell.agents.vocabulary import is_plural
 from placecell.benchmarks.coverage import FloorMeter
 from placecell.benchmarks.goat import spl
 from placecell.benchmarks.house_goals import GoalSite, agent_goal, draw_goals
@@ -265,14 +266,15 @@ def change_words(memory: Memory, change: ObjectChange) -> str:
         return "somewhere" if found is None else f"the {found.name}"
 
     name = "something" if thing is None or not thing.name else f"the {thing.name}"
+    was, is_ = ("were", "are") if is_plural(name.split()[-1]) else ("was", "is")
     if change.kind == "moved":
         assert change.before_m is not None and change.after_m is not None
         far = f"{math.dist(change.before_m, change.after_m):.1f} m"
-        return f"{name} was moved {far}, from {room(change.before_m)} to {room(change.after_m)}"
+        return f"{name} {was} moved {far}, from {room(change.before_m)} to {room(change.after_m)}"
     return (
-        f"{name} is gone from {room(change.before_m)}"
+        f"{name} {is_} gone from {room(change.before_m)}"
         if change.kind == "gone"
-        else f"{name} is new in {room(change.after_m)}"
+        else f"{name} {is_} new in {room(change.after_m)}"
     )
 
 

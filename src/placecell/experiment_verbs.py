@@ -60,6 +60,10 @@ def navigate(arguments: argparse.Namespace) -> int:
     if arguments.lifetime is not None:
         from placecell.benchmarks import lifetime
 
+        given = [name for name in ("ray", "resume", "video") if getattr(arguments, name)]
+        given += ["workers"] * (arguments.workers > 1) + ["planners"] * isinstance(arguments.planners, list)
+        if given:
+            usage_error("navigate", f"--lifetime is one life of our planner, in this process: leave out --{given[0]}")
         house = arguments.first_house
         result = lifetime.run(settings, house, arguments.lifetime, arguments.max_bytes, say=say)
         return _finish_experiment(arguments, result, lifetime.summary(result))
