@@ -147,7 +147,7 @@ def _volume(node: StayNode) -> float:
 def _inside(node: StayNode, volume: Volume) -> np.ndarray:
     x, y, z = _middles(volume)
     low, high = node.low_m - _MARGIN_M, node.high_m + _MARGIN_M
-    found = (x > low[0]) & (x < high[0])
+    found: np.ndarray = (x > low[0]) & (x < high[0])
     near = np.flatnonzero(found)
     y, z = y[near], z[near]
     found[near] = (y > low[1]) & (y < high[1]) & (z > low[2]) & (z < high[2])
