@@ -80,7 +80,7 @@ class TrackTable:
             if detection.colours is not None:
                 own[row] = detection.colours
         shared = shared_colours(own[:, None], self.colours[None, near])
-        is_known = own.any(axis=1)[:, None] & self.colours[near].any(axis=1)[None]
+        is_known = np.logical_and.outer(own.sum(axis=1) > 0, self.colours[near].sum(axis=1) > 0)
         return np.where(is_known, shared, np.nan)
 
     def likeness(self, a: Track, b: Track) -> float:
