@@ -48,9 +48,14 @@ class TechTree:
 
     def _collect_or_explore(self, now: Situation, item: str, skip: Collection[Cell]) -> Goal:
         cost, cell = now.nearest("tree" if item == "wood" else item, skip, self._after(now, item), self.foresight)
-        if cell is None:
-            return Goal("explore", item, reason=f"no {item} known")
-        return Goal("collect", item, cell, cost)
+        if cell is not None:
+            return Goal("collect", item, cell, cost)
+        material = "tree" if item == "wood" else item
+        if now.inventory["wood_pickaxe"] and not now.inventory["stone"] and now.known.mask(material).any():
+            cost, cell = now.nearest("stone")  # no way there without a stone to lay over water
+            if cell is not None:
+                return Goal("collect", "stone", cell, cost, f"a stone for the way to the {item}")
+        return Goal("explore", item, reason=f"no {item} known")
 
     def _after(self, now: Situation, item: str) -> np.ndarray | None:
         """How far it is from each cell to what will be needed after this item."""

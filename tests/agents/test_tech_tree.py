@@ -98,3 +98,13 @@ def test_what_is_done_is_not_held_on_to():
     assert steady.is_held and goal.target == (0, 0)
     now = situation(["pgg@s"], step=4, wood_pickaxe=1)
     assert steady.keep(now, Goal("collect", "stone", (4, 0))).target == (4, 0)
+
+
+def test_whoever_has_no_stone_for_the_water_before_the_diamond_fetches_one():
+    rows = ["gsg@wwwd"]
+    now = situation(rows, iron_pickaxe=1, **TOOLS)
+    goal = TechTree().next_goal(now)
+    assert (goal.kind, goal.item, goal.target) == ("collect", "stone", (1, 0))
+    now = situation(rows, iron_pickaxe=1, stone=1, **TOOLS)
+    assert TechTree().next_goal(now).item == "diamond"
+    assert TechTree().next_goal(situation(["ggg@wwwd"], iron_pickaxe=1, **TOOLS)).kind == "explore"
