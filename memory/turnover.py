@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -49,72 +48,120 @@ def reconcile(nodes: Sequence[StayNode], tracks: AgentTracks, as_of: float = mat
         tracks: The agent's.
         as_of: The time that is asked about.
     """
-    appeared, vanished = tracks.differences.appeared(as_of), tracks.differences.vanished(as_of)
-    hints = tracks.differences.appeared(as_of, is_hint_enough=True)
     found = list(nodes)
+    appeared = _Space(tracks.differences.appeared(as_of), nodes)
+    vanished = _Space(tracks.differences.vanished(as_of), nodes)
+    hints: list[_Space] = []
+
+    def hinted() -> _Space:
+        if not hints:  # few need them, and there are many
+            hints.append(_Space(tracks.differences.appeared(as_of, is_hint_enough=True), nodes))
+        return hints[0]
+
     # Each voxel is one stay's: those that are told by themselves come first, small ones before what holds them.
     order = sorted(range(len(found)), key=lambda i: (not found[i].track.is_confirmed, _volume(found[i])))
-    filled, emptied = np.ones(len(appeared.low_m), bool), np.ones(len(vanished.low_m), bool)
     for i in order:
         if found[i].index == 0:
-            found[i] = _begun(found[i], appeared, vanished, hints, filled)
+            found[i] = _begun(found[i], i, appeared, vanished, hinted)
     for i in order:
         if found[i].index == len(found[i].track.presences) - 1:
-            found[i] = _ended(found[i], vanished, emptied)
-    came, went = (_nameless(tracks, volume, free, has_come) for volume, free, has_come in
-                  ((appeared, filled, True), (vanished, emptied, False)))  # fmt: skip
+            found[i] = _ended(found[i], i, vanished)
+    came, went = (_nameless(tracks, space, has_come) for space, has_come in ((appeared, True), (vanished, False)))
     return found + came + went
 
 
-def _begun(node: StayNode, appeared: Volume, vanished: Volume, hints: Volume, free: np.ndarray) -> StayNode:
-    """A stay, with whether its place was seen empty before; takes its voxels out of `free`."""
-    inside = _inside(node, appeared) & (appeared.old_s < node.presence.first_s - _LATER_S)
-    share, density = _filled(node, appeared, inside & free)
-    num_sure = np.count_nonzero(appeared.is_sure & inside & free)
+class _Space:
+    """Voxels that changed, which of them lie in which stay's box, and which are no stay's yet."""
+
+    def __init__(self, volume: Volume, nodes: Sequence[StayNode]) -> None:
+        self.volume = volume
+        self.free = np.ones(len(volume.low_m), bool)
+        self._inside: list[np.ndarray] = [np.zeros(0, np.intp) for _ in nodes]
+        if not len(volume.low_m) or not nodes:
+            return
+        middle = volume.low_m + VOXEL_M / 2
+        low = np.array([node.low_m for node in nodes]) - _MARGIN_M
+        high = np.array([node.high_m for node in nodes]) + _MARGIN_M
+        near = cKDTree(middle).query_ball_point((low + high) / 2, (high - low).max(axis=1) / 2 + VOXEL_M, p=np.inf)
+        for i, around in enumerate(near):
+            chosen = np.array(sorted(around), np.intp)
+            self._inside[i] = chosen[((middle[chosen] > low[i]) & (middle[chosen] < high[i])).all(axis=1)]
+
+    def inside(self, i: int) -> np.ndarray:
+        """Numbers of the voxels in the box of the `i`-th stay."""
+        return self._inside[i]
+
+    def left(self, chosen: np.ndarray) -> np.ndarray:
+        """Those of some voxels that are no stay's yet."""
+        return np.asarray(chosen[self.free[chosen]])
+
+    def num_sure(self, chosen: np.ndarray) -> int:
+        """How many of some voxels certain evidence speaks for."""
+        return int(np.count_nonzero(self.volume.is_sure[chosen]))
+
+
+def _begun(node: StayNode, i: int, appeared: _Space, vanished: _Space, hinted: Callable[[], _Space]) -> StayNode:
+    """A stay, with whether its place was seen empty before; takes its voxels."""
+    before_s = node.presence.first_s - _LATER_S
+    inside = _older(appeared, i, before_s)
+    own = appeared.left(inside)
+    share, density = _filled(node, appeared.volume, own)
+    num_sure = appeared.num_sure(own)
     if num_sure and density >= _DENSE and (share >= _COVERED or (share >= _HELD and num_sure >= _FULL)):
-        free &= ~inside
-        return _in_place_since(node, float(np.median(appeared.old_s[inside])))
-    held = _inside(node, vanished) & (vanished.old_s < node.presence.first_s - _LATER_S)
-    share, density = _filled(node, vanished, held)
+        appeared.free[inside] = False
+        return _in_place_since(node, float(np.median(appeared.volume.old_s[inside])))
+    held = _older(vanished, i, before_s)
+    share, density = _filled(node, vanished.volume, held)
     if node.track.is_confirmed and share >= _SURELY_COVERED and density >= _DENSE:  # in place of another
-        return _in_place_since(node, float(np.median(vanished.old_s[held])))
-    hinted = _filled(node, hints, _inside(node, hints) & (hints.old_s < node.presence.first_s - _LATER_S))[1]
-    if node.presence.empty_s is not None and hinted < _FAINT and not held.any():
+        return _in_place_since(node, float(np.median(vanished.volume.old_s[held])))
+    if node.presence.empty_s is None or len(held):
+        return node
+    hints = hinted()
+    if _filled(node, hints.volume, _older(hints, i, before_s))[1] < _FAINT:
         return replace(node, presence=replace(node.presence, empty_s=None))
     return node
+
+
+def _older(space: _Space, i: int, before_s: float) -> np.ndarray:
+    """Voxels in a stay's box whose earlier state was last seen before some time."""
+    inside = space.inside(i)
+    return np.asarray(inside[space.volume.old_s[inside] < before_s])
 
 
 def _in_place_since(node: StayNode, empty_s: float) -> StayNode:
     return replace(node, presence=replace(node.presence, empty_s=empty_s), is_filled=True)
 
 
-def _ended(node: StayNode, vanished: Volume, free: np.ndarray) -> StayNode:
-    """A stay, with whether it is over; takes its voxels out of `free`."""
-    presence = node.presence
-    every = _inside(node, vanished) & (vanished.old_s >= presence.first_s - _LATER_S)
-    inside = every & (vanished.new_s > presence.last_s)
-    share, density = _filled(node, vanished, inside & free)
-    num_sure = np.count_nonzero(vanished.is_sure & inside & free)
+def _ended(node: StayNode, i: int, vanished: _Space) -> StayNode:
+    """A stay, with whether it is over; takes its voxels."""
+    presence, volume = node.presence, vanished.volume
+    every = vanished.inside(i)
+    every = every[volume.old_s[every] >= presence.first_s - _LATER_S]
+    inside = every[volume.new_s[every] > presence.last_s]
+    own = vanished.left(inside)
+    share, density = _filled(node, volume, own)
+    num_sure = vanished.num_sure(own)
     is_empty = bool(num_sure) and density >= _DENSE and share >= _COVERED
     if not is_empty and not presence.is_over:
-        share, density = _filled(node, vanished, every & free)
+        share, density = _filled(node, volume, vanished.left(every))
         if density >= _SURELY_DENSE and share >= _SURELY_COVERED:  # what was seen there since is another
-            before = [s.stamp_s for s in node.track.sightings if s.stamp_s < np.median(vanished.new_s[every])]
+            before = [s.stamp_s for s in node.track.sightings if s.stamp_s < np.median(volume.new_s[every])]
             if before:
                 is_empty, inside, presence = True, every, replace(presence, last_s=max(before))
     if is_empty or (presence.missed_s is not None and num_sure >= _HINTED):
-        free &= ~inside
-        gone_s = presence.gone_s if presence.is_over else float(np.median(vanished.new_s[inside]))
+        vanished.free[inside] = False
+        gone_s = presence.gone_s if presence.is_over else float(np.median(volume.new_s[inside]))
         missed_s = gone_s if presence.missed_s is None else presence.missed_s
         return replace(node, presence=replace(presence, gone_s=gone_s, missed_s=missed_s))
     if presence.missed_s is None and num_sure >= _HINTED:
-        return replace(node, presence=replace(presence, missed_s=float(np.median(vanished.new_s[inside]))))
+        return replace(node, presence=replace(presence, missed_s=float(np.median(volume.new_s[inside]))))
     return node
 
 
-def _nameless(tracks: AgentTracks, volume: Volume, free: np.ndarray, has_come: bool) -> list[StayNode]:
+def _nameless(tracks: AgentTracks, space: _Space, has_come: bool) -> list[StayNode]:
     """Stays of what no view told apart from what is around it: changed space that belongs to no known thing."""
-    chosen = np.flatnonzero(free & volume.is_sure)
+    volume = space.volume
+    chosen = np.flatnonzero(space.free & volume.is_sure)
     if len(chosen) < _SOLID:
         return []
     low = volume.low_m[chosen]
@@ -144,24 +191,9 @@ def _volume(node: StayNode) -> float:
     return float(np.prod(node.high_m - node.low_m + VOXEL_M))
 
 
-def _inside(node: StayNode, volume: Volume) -> np.ndarray:
-    x, y, z = _middles(volume)
-    low, high = node.low_m - _MARGIN_M, node.high_m + _MARGIN_M
-    found: np.ndarray = (x > low[0]) & (x < high[0])
-    near = np.flatnonzero(found)
-    y, z = y[near], z[near]
-    found[near] = (y > low[1]) & (y < high[1]) & (z > low[2]) & (z < high[2])
-    return found
-
-
-@lru_cache(maxsize=4)
-def _middles(volume: Volume) -> np.ndarray:
-    return np.ascontiguousarray((volume.low_m + VOXEL_M / 2).T)
-
-
 def _filled(node: StayNode, volume: Volume, chosen: np.ndarray) -> tuple[float, float]:
     """Share of a stay's box that chosen voxels span, and how densely they fill the largest face of that part."""
-    if np.count_nonzero(chosen) < _LEAST:
+    if len(chosen) < _LEAST:
         return 0.0, 0.0
     corners = volume.low_m[chosen]
     low = np.maximum(node.low_m, corners.min(axis=0))
@@ -169,4 +201,4 @@ def _filled(node: StayNode, volume: Volume, chosen: np.ndarray) -> tuple[float, 
     size = np.maximum(high - low, VOXEL_M)
     share = np.prod(size / np.maximum(node.high_m - node.low_m, VOXEL_M))
     face = np.prod(np.sort(size)[1:]) / VOXEL_M**2
-    return float(share), float(np.count_nonzero(chosen) / face)
+    return float(share), float(len(chosen) / face)
