@@ -35,7 +35,7 @@ DETECTORS: Final = ("masks", "regions")
 JUDGING: Final = 3_000_100
 _NEAR_M: Final = 0.5
 _KINDS: Final = ("moved", "gone", "new")
-Counts = dict[str, float]
+Counts = dict[str, int | float]
 
 
 def run(
@@ -81,7 +81,7 @@ def run(
     return result
 
 
-def crowded_fold_ms(num_things: int, num_views: int = 60, seed: int = 0) -> dict[str, float]:
+def crowded_fold_ms(num_things: int, num_views: int = 60, seed: int = 0) -> dict[str, int | float]:
     """Processor time of a fold, in milliseconds, when the map holds so many things, ten of which are in each view.
 
     The things stand on a grid of 1 m, one thing per square metre, whatever their number: a larger house, not a fuller
@@ -128,7 +128,7 @@ def _detection(place: tuple[float, float, float], vector: np.ndarray, name: str)
     return Detection((0.3, 0.3, 0.6, 0.6), 900, low, high, place, vector.astype(np.float16), ((name, 0.9),))
 
 
-def _sum(counts: Mapping[str, float], what: str) -> float:
+def _sum(counts: Mapping[str, int | float], what: str) -> float:
     return sum(counts[f"{what} {kind}"] for kind in _KINDS)
 
 
@@ -236,11 +236,11 @@ def _figures(rows: Sequence[Counts]) -> dict[str, Any]:
     group = np.arange(len(rows))
     columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
-    def share(part: str, whole: str) -> dict[str, float]:
+    def share(part: str, whole: str) -> dict[str, int | float]:
         a, b = columns[part], columns[whole]
         return interval(group, lambda i: float(a[i].sum() / max(b[i].sum(), 1)), b > 0) | {"of": int(b.sum())}
 
-    def f1(*kinds: str) -> dict[str, float]:
+    def f1(*kinds: str) -> dict[str, int | float]:
         right, wrong, missed = (
             np.sum([columns[f"{what} {kind}"] for kind in kinds], axis=0) for what in ("right", "wrong", "missed")
         )
