@@ -119,7 +119,7 @@ def belongs(
     return np.asarray(
         _ONE * np.maximum(inside, covers) + _BOTH * np.minimum(inside, covers) + _GAP * gap
         + _COSINE * cosine + _NAMES * names + _CLASH * clash
-        + _COLOURS * np.where(np.isnan(colours), _NO_COLOURS, colours)
+        + _COLOURS * np.nan_to_num(colours, nan=_NO_COLOURS)
         + _SMALLER * np.maximum(-growth, 0) + _LARGER * np.maximum(growth, 0) + _BIAS
     )  # fmt: skip
 

@@ -99,9 +99,7 @@ class Duplicates:
             return False
         clash = discord(max(a.shares.values(), default=0.0), b.shares, names)
         inside, covers = max(inside, covers), min(inside, covers)
-        colours = _NO_COLOURS
-        if a.colours is not None and b.colours is not None:
-            colours = float(shared_colours(a.colours, b.colours))
+        colours = float(np.nan_to_num(shared_colours(a.colours, b.colours), nan=_NO_COLOURS))
         odds = (
             _INSIDE * inside + _COVERS * covers + _GAP * gap + _NAMES * names + _CLASH * clash
             + _COLOURS * colours + _TOGETHER * math.log1p(self._together.get(pair, 0))

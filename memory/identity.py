@@ -46,9 +46,7 @@ def alike(a: StayNode, b: StayNode) -> float:
     va, vb = a.vector, b.vector
     if va is not None and vb is not None and len(va) == len(vb):
         cosine = float(va @ vb)
-    colours = _NO_COLOUR
-    if a.colours is not None and b.colours is not None:
-        colours = float(shared_colours(a.colours, b.colours))
+    colours = float(np.nan_to_num(shared_colours(a.track.colours, b.track.colours), nan=_NO_COLOUR))
     tall, other = (float(node.high_m[1] - node.low_m[1]) + _BODY_M for node in (a, b))
     wide, its = (float((node.high_m - node.low_m)[[0, 2]].max()) + _BODY_M for node in (a, b))
     is_seen = bool(a.track.num_sightings) and bool(b.track.num_sightings)

@@ -46,11 +46,6 @@ class StayNode:
         return None if self.track.vector is None else self.tracks.unit_vector(self.track.number)
 
     @property
-    def colours(self) -> np.ndarray | None:
-        """Histogram of its colours, of any scale."""
-        return self.track.colours
-
-    @property
     def centre_m(self) -> np.ndarray:
         """Middle of its box."""
         return np.asarray((self.low_m + self.high_m) / 2)

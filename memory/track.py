@@ -9,6 +9,7 @@ import numpy as np
 
 from placecell.memory.object_states import Sighting
 from placecell.memory.trust import chance_of_thing
+from placecell.perception.colours import NUM_COLOURS
 
 __all__ = ["Presence", "Track"]
 
@@ -45,7 +46,7 @@ class Track:
     votes: dict[str, float] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
     vector: np.ndarray | None = None  # sum of weighted unit vectors
-    colours: np.ndarray | None = None  # sum of weighted histograms
+    colours: np.ndarray = field(default_factory=lambda: np.zeros(NUM_COLOURS))  # sum of weighted histograms
     boxes: list[tuple[float, ...]] = field(default_factory=list)  # low, high of each kept sighting
     cuts: list[bool] = field(default_factory=list)
     sightings: list[Sighting] = field(default_factory=list)

@@ -33,7 +33,6 @@ class TrackTable:
         low: Lowest corners of their boxes, NaN where there is none.
         high: Highest corners.
         vectors: Directions of their crops, a row each.
-        colours: Histograms of their colours, a row each, all zero where there is none.
         is_live: Whether they are tracks of their own.
     """
 
@@ -41,7 +40,6 @@ class TrackTable:
         self.tracks: list[Track] = []
         self.low, self.high = np.zeros((0, 3)), np.zeros((0, 3))
         self.vectors = np.zeros((0, 0), np.float32)
-        self.colours = np.zeros((0, NUM_COLOURS))
         self.is_live = np.zeros(0, bool)
         self._alias: dict[int, int] = {}
 
@@ -75,13 +73,12 @@ class TrackTable:
 
     def shared_colours(self, found: Sequence[Detection], near: np.ndarray) -> Float64[np.ndarray, "a b"]:
         """How much of their colours detections and tracks share; NaN where one of them has none."""
-        own = np.zeros((len(found), NUM_COLOURS))
-        for row, detection in enumerate(found):
-            if detection.colours is not None:
-                own[row] = detection.colours
-        shared = shared_colours(own[:, None], self.colours[None, near])
-        is_known = np.logical_and.outer(own.sum(axis=1) > 0, self.colours[near].sum(axis=1) > 0)
-        return np.where(is_known, shared, np.nan)
+        none = np.zeros(NUM_COLOURS)
+        own = [none if detection.colours is None else detection.colours for detection in found]
+        theirs = [self.tracks[number].colours for number in near]
+        return shared_colours(
+            np.array(own, np.float64).reshape(-1, 1, NUM_COLOURS), np.array(theirs).reshape(1, -1, NUM_COLOURS)
+        )
 
     def likeness(self, a: Track, b: Track) -> float:
         """Names and looks of two tracks; about 0 where they say nothing."""
@@ -105,7 +102,6 @@ class TrackTable:
         far = np.full((more, 3), np.nan)
         self.low, self.high = np.concatenate([self.low, far]), np.concatenate([self.high, far])
         self.is_live = np.concatenate([self.is_live, np.zeros(more, bool)])
-        self.colours = np.concatenate([self.colours, np.zeros((more, NUM_COLOURS))])
         width = self.vectors.shape[1]
         self.vectors = np.concatenate([self.vectors, np.zeros((more, width), np.float32)])
 
@@ -127,7 +123,7 @@ class TrackTable:
         if detection.embedding is not None:
             self._look_like(track, quality * detection.embedding.astype(np.float32))
         if detection.colours is not None:
-            self._paint(track, quality * detection.colours.astype(np.float64))
+            track.colours = track.colours + quality * detection.colours
         now = track.now
         if now.gone_s is not None and record.stamp_s - now.last_s < 2 * FALSE_ALARM_S:
             track.num_alarms, now.gone_s = track.num_alarms + 1, None
@@ -148,10 +144,6 @@ class TrackTable:
         if length > 0:
             self.vectors[track.number] = track.vector / length
 
-    def _paint(self, track: Track, colours: np.ndarray) -> None:
-        track.colours = colours if track.colours is None else track.colours + colours
-        self.colours[track.number] = track.colours
-
     def _settle(self, track: Track) -> None:
         """Work out shares and box from what is kept, and keep no more than is needed."""
         while len(track.sightings) > _KEPT_SIGHTINGS:
@@ -170,8 +162,8 @@ class TrackTable:
 
     def bury(self, track: Track) -> None:
         """Forget a track."""
-        track.sightings, track.boxes, track.cuts, track.vector, track.colours = [], [], [], None, None
-        track.votes, track.shares, track.poses = {}, {}, set()
+        track.sightings, track.boxes, track.cuts, track.vector = [], [], [], None
+        track.votes, track.shares, track.poses, track.colours = {}, {}, set(), np.zeros(NUM_COLOURS)
         self.is_live[track.number] = False
         self.low[track.number] = self.high[track.number] = np.nan
 
@@ -182,14 +174,11 @@ class TrackTable:
                 keep.votes[name] = keep.votes.get(name, 0.0) + votes
             if drop.vector is not None:
                 self._look_like(keep, drop.vector)
-            if drop.colours is not None:
-                self._paint(keep, drop.colours)
+            keep.colours = keep.colours + drop.colours
         elif drop.num_sightings > keep.num_sightings:
-            keep.votes, keep.vector, keep.colours = drop.votes, None, None
+            keep.votes, keep.vector, keep.colours = drop.votes, None, drop.colours
             if drop.vector is not None:
                 self._look_like(keep, drop.vector)
-            if drop.colours is not None:
-                self._paint(keep, drop.colours)
         order = sorted(
             zip([*keep.sightings, *drop.sightings], [*keep.boxes, *drop.boxes], [*keep.cuts, *drop.cuts], strict=True),
             key=lambda row: (row[0].stamp_s, row[0].record_id),

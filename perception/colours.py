@@ -63,7 +63,7 @@ def shared_colours(
 ) -> Float[np.ndarray, "..."]:
     """How much of their colours two things share, in [0, 1]: the intersection of their histograms.
 
-    Histograms need not be scaled; broadcasting works as everywhere. Of one without a pixel nothing is shared.
+    Histograms need not be scaled; broadcasting works as everywhere. NaN where one of them is empty: nothing is known.
 
     Source: as `colours_of`.
 
@@ -73,8 +73,9 @@ def shared_colours(
         (1.0, 0.5, 0.0)
     """
     x, y = (np.asarray(values, np.float64) for values in (a, b))
-    x, y = (values / np.maximum(values.sum(axis=-1, keepdims=True), 1e-9) for values in (x, y))
-    return np.asarray(np.minimum(x, y).sum(axis=-1))
+    whole_x, whole_y = (values.sum(axis=-1, keepdims=True) for values in (x, y))
+    shared = np.minimum(x / np.maximum(whole_x, 1e-9), y / np.maximum(whole_y, 1e-9)).sum(axis=-1)
+    return np.asarray(np.where((whole_x > 0)[..., 0] & (whole_y > 0)[..., 0], shared, np.nan))
 
 
 @cache
