@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +17,6 @@ from placecell.benchmarks.coverage import FloorMeter
 from placecell.benchmarks.house_goals import GoalSite, HouseGoal, agent_goal, draw_goals
 from placecell.benchmarks.navigate import SUCCESS_M, NavigateSettings
 from placecell.benchmarks.players import TimedEnv, house_detector, new_experience, open_player
-from placecell.envs.house import HouseEnv
 from placecell.memory.memory import Memory
 from placecell.memory.revisits import RevisitGate
 from placecell.progress import resident_mb
@@ -51,7 +49,7 @@ def run(
         the simulator), its processor time, and at its end the memory's bytes and records and the process's size; the
         goals found; whether the cap held.
     """
-    env = HouseEnv(seed=house, resolution=(settings.side_px, settings.side_px), max_steps=10**9)
+    env = settings.house(house)
     site, meter = GoalSite(env), FloorMeter(env)
     world = TimedEnv(env, meter)
     rng = np.random.default_rng([settings.seed, house])
@@ -95,7 +93,7 @@ def run(
     growth = parts[-1]["cpu_ms"] / parts[min(1, len(parts) - 1)]["cpu_ms"]
     return {
         "experiment": "lifetime",
-        "settings": asdict(settings),
+        "settings": settings.to_dict(),
         "house": house,
         "num_steps": len(costs),
         "max_bytes": max_bytes,

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float64, UInt8
 
 from placecell.envs.catalogue import CATALOGUE, CATEGORIES
 from placecell.envs.contents import SIGNATURES
-from placecell.envs.floorplan import FloorPlan, Room, draw_plan
+from placecell.envs.floorplan import MOST_ROOMS, FloorPlan, Room, draw_plan
 from placecell.envs.footprints import clear_floor
 from placecell.envs.layout import Furnisher, Placement, furnish
 from placecell.envs.render import PaintedMesh, Renderer
@@ -96,13 +96,17 @@ class House:
 
     @classmethod
     def generate(cls, seed: int, num_rooms: int | None = None) -> House:
-        """The house of a seed: 5 to 9 rooms, every one reachable, with its signature objects.
+        """The house of a seed, every room reachable, with its signature objects.
+
+        Args:
+            seed: Draws everything.
+            num_rooms: 5 to `MOST_ROOMS`; drawn from 5 to 9 if not given. From ten on there are several of a type.
 
         Raises:
-            ValueError: If `num_rooms` lies outside 5..9 or the seed is negative.
+            ValueError: If `num_rooms` lies outside 5..16 or the seed is negative.
         """
-        if num_rooms is not None and not 5 <= num_rooms <= 9:
-            raise ValueError(f"num_rooms must lie between 5 and 9, got {num_rooms}")
+        if num_rooms is not None and not 5 <= num_rooms <= MOST_ROOMS:
+            raise ValueError(f"num_rooms must lie between 5 and {MOST_ROOMS}, got {num_rooms}")
         if seed < 0:
             raise ValueError(f"seed must not be negative, got {seed}")
         for attempt in range(200):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-__all__ = ["ROOM_TYPES", "SIDES", "Door", "FloorPlan", "Room", "Window", "draw_plan"]
+__all__ = ["MOST_ROOMS", "ROOM_TYPES", "SIDES", "Door", "FloorPlan", "Room", "Window", "draw_plan"]
 
 ROOM_TYPES: tuple[str, ...] = (
     "living room",
@@ -27,6 +27,8 @@ SIDES = ("n", "e", "s", "w")
 WALL_M = 0.12
 _EVERY_HOUSE = ("living room", "bedroom", "kitchen", "bathroom")
 _EXTRA = ("dining room", "office", "nursery", "laundry room")
+_MORE = ("bedroom", "bathroom", "office", "bedroom", "living room", "bathroom", "bedroom")  # of large houses
+MOST_ROOMS = 1 + len(_EVERY_HOUSE) + len(_EXTRA) + len(_MORE)
 _BIG = ("living room", "bedroom", "kitchen", "dining room", "nursery", "office", "laundry room", "bathroom")
 
 
@@ -180,7 +182,7 @@ def _split_cells(rng: np.random.Generator, num_rooms: int) -> list[tuple[float, 
 def _assign_types(rng: np.random.Generator, cells: list[tuple[float, float, float, float]]) -> list[str]:
     """The first cell becomes the hallway; the larger a cell, the larger the kind of room it gets."""
     extra = [_EXTRA[int(i)] for i in rng.permutation(len(_EXTRA))]
-    wanted = (list(_EVERY_HOUSE) + extra)[: len(cells) - 1]
+    wanted = [*_EVERY_HOUSE, *extra, *_MORE][: len(cells) - 1]
     if len(wanted) > 5 and rng.random() < 0.15:
         wanted[-1] = "bedroom"
     areas = [(x1 - x0) * (z1 - z0) * float(rng.uniform(0.85, 1.15)) for x0, z0, x1, z1 in cells]

@@ -42,7 +42,7 @@ class HouseEnv(Walker):
     Args:
         house: The house, or None to generate it.
         seed: Seed of the house when none is given.
-        num_rooms: Rooms of that house, 5 to 9.
+        num_rooms: Rooms of that house, 5 to 16; drawn from 5 to 9 if not given.
         agent_radius_m: Radius of the disc that must not touch anything.
         settings: The other arguments of `Walker`, by name: `resolution`, `max_steps`, `turn_deg`, ...
 

@@ -78,7 +78,11 @@ def error_of(capsys: pytest.CaptureFixture[str], *words: object, code: int = 1) 
         (["encoder"], "ACTION"),
         (["bench", "speed"], "invalid choice: 'speed'"),
         (["navigate", "--lifetime", "9", "--workers", "2"], "leave out --workers"),
+        (["navigate", "--rooms", "17"], "expected a whole number from 5 to 16"),
         (["navigate", "--lifetime", "9", "--planners", "nearest"], "leave out --planners"),
+        (["navigate", "--houzes", "3"], "did you mean --houses? (see placecell navigate --help)"),
+        (["ask", "a", "b", "--zzz"], "unrecognized arguments: --zzz (see placecell ask --help)"),
+        (["demo", "--seed", "abc"], "expected a whole number from 0 on, got 'abc'"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

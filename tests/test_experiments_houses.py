@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,13 @@ import pytest
 from placecell.agents.testing import ChatServer, pictures_of
 from placecell.benchmarks import explore, navigate
 from placecell.benchmarks.coverage import FloorMeter, Traveller, shortest_order
-from placecell.benchmarks.episodes import Episode
+from placecell.benchmarks.episodes import Episode, ExperimentError, episodes_of, run_episodes
 from placecell.benchmarks.experiment_report import render_report, write_report
 from placecell.benchmarks.floor_graph import FloorGraph
 from placecell.benchmarks.house_goals import GoalSite, agent_goal, descriptions, draw_goals
 from placecell.benchmarks.plots import bars, lines
 from placecell.cli import main
-from placecell.envs.house import HouseEnv
+from placecell.envs.house import House, HouseEnv
 from placecell.geometry import look_at
 from placecell.pathfinder import PathFinder
 
@@ -222,6 +223,17 @@ def test_an_episode_is_a_function_of_its_seed(oracle: dict[str, Any]) -> None:
     again = navigate.play(settings, None, Episode(HOUSE, 0, "oracle"))
     timeless = [{k: v for k, v in goal.items() if k != "agent_s"} for goal in again["goals"]]
     assert timeless == [{k: v for k, v in goal.items() if k != "agent_s"} for goal in oracle["result"]["goals"]]
+
+
+def test_an_episode_in_a_large_house_is_told_apart_from_others(tmp_path: Path) -> None:
+    plain = navigate.NavigateSettings(side_px=16)
+    large = replace(plain, num_rooms=12)
+    assert "num_rooms" not in plain.to_dict() and large.to_dict()["num_rooms"] == 12
+    env = large.house(HOUSE)
+    assert len(env.house.rooms) == 12 and env.house.digest() == House.generate(HOUSE, 12).digest()
+    run_episodes(tmp_path, plain.to_dict(), episodes_of([HOUSE], 1, ["x"]), lambda episode: {})
+    with pytest.raises(ExperimentError, match="num_rooms = null, not 12"):
+        run_episodes(tmp_path, large.to_dict(), episodes_of([HOUSE], 1, ["x"]), lambda episode: {}, resume=True)
 
 
 def rows_of(oracle: dict[str, Any], planner: str, hits: Iterator[bool], house: int) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def navigate(arguments: argparse.Namespace) -> int:
         num_goals=arguments.goals,
         num_absent=arguments.absent,
         max_steps=arguments.max_steps,
+        num_rooms=arguments.rooms,
         chat=chat_model(arguments),
     )
     if arguments.lifetime is not None:

@@ -33,6 +33,17 @@ Verb = Callable[[argparse.Namespace], int]
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without repeating the whole usage."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """As argparse does, but a verb itself refuses what it does not know, and names the option that is like it."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            from difflib import get_close_matches
+
+            near = get_close_matches(unknown[0].split("=")[0], self._option_string_actions, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+        return found, unknown
+
     def error(self, message: str) -> NoReturn:
         line = " ".join(message.split())
         print(f"{self.prog}: error: {line} (see {self.prog} --help)", file=sys.stderr, flush=True)
@@ -136,7 +147,7 @@ def build_parser(verbs: Mapping[str, Verb], version: str) -> argparse.ArgumentPa
 
 def _demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, default=Path("runs/demo"), metavar="DIR", help="where the report goes")
-    parser.add_argument("--seed", type=int, default=3, help="house, questions, goals, change (default 3)")
+    parser.add_argument("--seed", type=_whole, default=3, help="house, questions, goals, change (default 3)")
     _json(parser)
 
 
@@ -204,6 +215,7 @@ def _navigate(parser: argparse.ArgumentParser) -> None:
     _chat(parser, "an OpenAI-compatible server: chooses for the planner chat", pictures=True, questions=20)
     add("--detector", choices=("regions", "masks"), default="regions", help="what finds things (masks are privileged)")
     add("--goals", type=_count, metavar="N", help="goals in a sequence (default: 5 to 10)")
+    add("--rooms", type=_rooms, metavar="N", help="rooms of every house, 5 to 16 (default: drawn from 5 to 9)")
     add("--absent", type=_whole, default=0, metavar="N", help="and so many that the house has not got (default 0)")
     add("--max-steps", type=_count, default=500, metavar="N", help="actions per goal (default 500)")
     add("--lifetime", type=_count, metavar="STEPS", help="instead live so long in one house; print cost over time")
@@ -311,7 +323,7 @@ def _bench(parser: argparse.ArgumentParser) -> None:
         help="recall, write: records; sharing: storms; the benchmarks in houses: houses",
     )
     parser.add_argument("--peers", nargs="*", metavar="NAME", help="only these peers (default: all that are installed)")
-    parser.add_argument("--seed", type=int, default=0, help="default 0")
+    parser.add_argument("--seed", type=_whole, default=0, help="default 0")
     parser.add_argument("--output", type=Path, metavar="DIR", help="also write the result and its configuration here")
     _json(parser)
 
@@ -381,6 +393,12 @@ def _count(text: str) -> int:
 def _whole(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, got {text!r}")
+    return int(text)
+
+
+def _rooms(text: str) -> int:
+    if not text.isdecimal() or not 5 <= int(text) <= 16:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 5 to 16, got {text!r}")
     return int(text)
 
 

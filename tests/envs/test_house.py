@@ -204,6 +204,15 @@ def test_the_agent_never_touches_anything(house: House) -> None:
         assert collided > 10
 
 
+def test_a_large_house_has_as_many_rooms_as_asked_for_and_several_of_a_type() -> None:
+    large = House.generate(2_000_064, num_rooms=14)
+    assert len(large.rooms) == 14 and large.pathfinder().largest_share >= 0.99
+    kinds = [room.type for room in large.rooms]
+    assert kinds.count("bedroom") >= 3 and kinds.count("bathroom") >= 2 and kinds.count("hallway") == 1
+    assert sum(room.area_m2 for room in large.rooms) > 150
+    assert large.digest() == House.generate(2_000_064, num_rooms=14).digest() != House.generate(2_000_064).digest()
+
+
 def test_tour_visits_every_room() -> None:
     env = HouseEnv(seed=11, resolution=(8, 8), max_steps=3000)
     _, info = env.reset(seed=0)
@@ -264,7 +273,8 @@ def test_scene_is_a_trimesh_scene_with_every_object(house: House) -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: House.generate(0, num_rooms=4), "between 5 and 9"),
+        (lambda: House.generate(0, num_rooms=4), "between 5 and 16"),
+        (lambda: House.generate(0, num_rooms=17), "between 5 and 16"),
         (lambda: House.generate(-1), "must not be negative"),
         (lambda: HouseEnv(seed=0, sensor_height_m=9.0), "sensor_height_m"),
         (lambda: HouseEnv(House.generate(11), agent_radius_m=50.0), "fits nowhere"),
