@@ -18,6 +18,7 @@ from placecell.report import render
 from placecell.report_parts import Branch, Card, Event, Evidence, GoalCard, Growth, MovedCard, Question, Report, Shot
 
 PICTURE = np.full((24, 32, 3), 90, np.uint8)
+STOP = Evidence(PICTURE, "the mug that it stopped at, seen 3 s before", 4.0)
 
 
 def a_map() -> Map:
@@ -40,7 +41,7 @@ def a_report() -> Report:
     card = Card("live", "yes", True, 0.9, 3.0, (Evidence(PICTURE, "0:01", 1.0, box=(0.1, 0.1, 0.5, 0.5)),))
     question = Question("Is there a mug?", "yes", (card, replace(card, memory="from the video", is_right=False)))
     way = [(1.0, 1.0), (2.0, 1.0), (3.0, 2.0)]
-    goal = GoalCard("category", "mug", None, True, [("its way", "1 m")], "1", "at mug", PICTURE, None, way, way)
+    goal = GoalCard("category", "mug", None, True, [("its way", "1 m")], "1", "at mug", STOP, way, way)
     return Report(
         title="A house",
         lead="Lead.",

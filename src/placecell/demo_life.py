@@ -80,7 +80,8 @@ class Find:
         reason: The agent's last word.
         is_right: Whether it stopped, of its own, less than a metre from where one can stand nearest to the goal.
         picture: What it saw when it stopped.
-        box: Where in the picture the thing is that it took for the goal, if it was seen in it.
+        end_s: When that was.
+        seen: What it took for the goal as it stopped, or the best view of that from before; None if it took nothing.
         thing: What it took for the goal.
     """
 
@@ -95,7 +96,8 @@ class Find:
     reason: str
     is_right: bool
     picture: np.ndarray
-    box: tuple[float, float, float, float] | None
+    end_s: float
+    seen: Sighting | None
     thing: str
 
     @property
@@ -167,7 +169,8 @@ def find_all(
         sensed, decision = pursuit.sensed, pursuit.decision
         left_m = site.distance_m(env.position_m, wanted.object_ids)
         thing = None if decision.object_id is None else experience.memory.objects.get(decision.object_id)
-        shown = () if thing is None else [each for each in thing.sightings if each.record_id in sensed.record_ids]
+        views = () if thing is None else thing.sightings
+        seen = next((each for each in views if each.record_id in sensed.record_ids), next(iter(views), None))
         truth = site.house.object(wanted.object_ids[0])
         find = Find(
             goal,
@@ -183,7 +186,8 @@ def find_all(
             decision.reason if pursuit.has_stopped else "out of steps",
             pursuit.has_stopped and not decision.is_refusal and left_m < SUCCESS_M,
             sensed.rgb,
-            shown[0].box if shown else None,
+            sensed.stamp_s,
+            seen,
             "" if thing is None else thing.name,
         )
         finds.append(find)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from placecell.agents.answer import Answer
@@ -118,7 +118,7 @@ def compose(
         way=walk.way,
         duration_s=walk.end_s,
         growth=known.growth,
-        goals=[_goal(find) for find in finds],
+        goals=[_goal(live, find) for find in finds],
         moved=None if back is None else _moved(live, back, back_asked),
         shots=known.shots,
         branches=known.branches,
@@ -143,7 +143,7 @@ def compose(
     )
 
 
-def _goal(find: Find) -> GoalCard:
+def _goal(memory: Memory, find: Find) -> GoalCard:
     return GoalCard(
         {"image": "picture"}.get(find.goal.kind, find.goal.kind),
         find.goal.text,
@@ -157,11 +157,20 @@ def _goal(find: Find) -> GoalCard:
         ],
         find.truth,
         f"{find.num_steps} actions; its last word: {find.reason}",
-        find.picture,
-        find.box,
+        _stop(memory, find),
         find.way,
         find.shortest,
     )
+
+
+def _stop(memory: Memory, find: Find) -> Evidence:
+    """What it stopped at: where that lies outside the last picture (at its feet, often), as it saw it best."""
+    seen = _picture(memory, find.seen)
+    if seen is None:
+        return Evidence(find.picture, "where it stopped", find.end_s)
+    if seen.stamp_s == find.end_s:
+        return replace(seen, caption="where it stopped")
+    return replace(seen, caption=f"the {find.thing} that it stopped at, seen {find.end_s - seen.stamp_s:.0f} s before")
 
 
 def _moved(memory: Memory, back: Return, asked: Asked | None) -> MovedCard:

@@ -80,7 +80,7 @@ def _goal(report: Report, number: int, goal: GoalCard) -> str:
         else f"<p class='asked'><img alt='the picture that it was given' src='{_jpeg(goal.image)}'></p>"
     )
     facts = "".join(f"<div><b>{_text(value)}</b><span>{_text(name)}</span></div>" for name, value in goal.facts)
-    stop = Evidence(goal.picture, "", 0.0, box=goal.box)
+    stop = f"<figure><img alt='what it stopped at' src='{_jpeg(_boxed(goal.stop))}'>"
     layers = [
         Layer(goal.shortest, "shortest", colour="#23823b"),
         Layer(goal.way, "way"),
@@ -90,8 +90,8 @@ def _goal(report: Report, number: int, goal: GoalCard) -> str:
     plain = replace(report.drawn, views=(), things=(), frontiers=())
     return (
         f"<article><h3><i class='num'>{number}</i>by {_text(goal.kind)}{_verdict(goal.is_right, 'found', 'not found')}"
-        f"</h3><div class='pair'>{asked}<figure><img alt='where it stopped' src='{_jpeg(_boxed(stop))}'><figcaption>"
-        f"where it stopped</figcaption></figure></div>{draw(plain, layers)}<div class='facts'>{facts}</div>"
+        f"</h3><div class='pair'>{asked}{stop}<figcaption>{_text(goal.stop.caption)}</figcaption></figure></div>"
+        f"{draw(plain, layers)}<div class='facts'>{facts}</div>"
         f"<p class='small'>{_text(goal.reason)}. Truth: {_text(goal.truth)}.</p></article>"
     )
 

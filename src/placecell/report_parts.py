@@ -88,8 +88,7 @@ class GoalCard:
     facts: Sequence[tuple[str, str]]
     truth: str
     reason: str
-    picture: np.ndarray  # (h, w, 3) uint8
-    box: Box | None
+    stop: Evidence
     way: Sequence[Point]
     shortest: Sequence[Point]
 
