@@ -112,8 +112,7 @@ class Navigator:
         self.goal, self._experience, self._roamer = goal, experience, Roamer(experience)
         self._around.begin(experience, self._roamer)
         self.matcher = Matcher(goal, experience.memory.encoder)
-        self.values = ValueMap()
-        self._painted = 0
+        self._values, self._painted = ValueMap(), 0
         self._target: SceneObject | None = None
         self._stand = self._new_stand()
         self._frontier: int | None = None
@@ -133,7 +132,6 @@ class Navigator:
         if not self._roamer.update(sensed):
             return Decision(LEFT, "no floor in view")
         self._around.note()
-        self._paint()
         if sensed.pose[1, 2] > 0.1 and not self._checks:  # the last goal left the camera tilted down
             return Decision(LOOK_UP, "level again")
         self._prospects.update(sensed)
@@ -311,16 +309,17 @@ class Navigator:
             covered=self._around.covered(self.config.patrol_m),
         )
 
-    def _paint(self) -> None:
-        """Paint the views that the value map has not got yet."""
+    @property
+    def values(self) -> ValueMap:
+        """What was seen, as it speaks for the goal; painted when it is asked for: many a goal is found without."""
         news = self._around.glances[self._painted :]
-        if not news:
-            return
-        counts = [len(glance.vectors) for glance in news]
-        chances = self.matcher.view_chances(np.concatenate([glance.vectors for glance in news]))
-        for glance, part in zip(news, np.split(chances, np.cumsum(counts)[:-1]), strict=True):
-            self.values.paint(glance, part)
-        self._painted += len(news)
+        if news:
+            counts = [len(glance.vectors) for glance in news]
+            chances = self.matcher.view_chances(np.concatenate([glance.vectors for glance in news]))
+            for glance, part in zip(news, np.split(chances, np.cumsum(counts)[:-1]), strict=True):
+                self._values.paint(glance, part)
+            self._painted += len(news)
+        return self._values
 
     def candidate(self, thing: SceneObject) -> Candidate:
         """A thing, with what speaks for its being the goal and the way to it."""

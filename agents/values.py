@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,7 @@ RANGE_M: Final = 5.0
 _COLUMNS: Final = 32
 _CHUNK: Final = 64
 _EDGE: Final = 0.25  # confidence at the edge of a view
+_REACH: Final = math.ceil(RANGE_M / CELL_M)
 
 
 class Glance:
@@ -60,11 +62,6 @@ class ValueMap:
         self._row = self._column = 0
         self.value: Float32[np.ndarray, "rows columns"] = np.zeros((0, 0), np.float32)
         self.confidence: Float32[np.ndarray, "rows columns"] = np.zeros((0, 0), np.float32)
-        reach = math.ceil(RANGE_M / CELL_M)
-        offsets = np.arange(-reach, reach + 1) * CELL_M
-        self._reach = reach
-        self._distance = np.hypot(offsets[None, :], offsets[:, None]).astype(np.float32)
-        self._bearing = np.arctan2(-offsets[None, :], -offsets[:, None]).astype(np.float32)
 
     @property
     def origin_m(self) -> tuple[float, float]:
@@ -80,22 +77,15 @@ class ValueMap:
         """
         row, column = math.floor(glance.z / CELL_M), math.floor(glance.x / CELL_M)
         self._cover(row, column)
-        r, c, n = row - self._row - self._reach, column - self._column - self._reach, 2 * self._reach + 1
-        at = np.s_[r : r + n, c : c + n]
-        off = (self._bearing - glance.heading_rad + math.pi) % (2 * math.pi) - math.pi
-        half = glance.hfov_rad / 2
-        # A column's place in the picture follows the tangent; to the left is positive.
-        inside = np.abs(off) < half
-        across = np.where(inside, np.tan(np.where(inside, off, 0.0)) / math.tan(half), 0.0)
-        number = np.clip(((1 - across) / 2 * _COLUMNS).astype(int), 0, _COLUMNS - 1)
-        inside &= self._distance <= np.minimum(glance.range_m[number] + CELL_M, RANGE_M)
-        per_column = np.where(glance.columns, np.asarray(chances)[:, None], 0.0).max(axis=0)
-        new = np.where(inside, (_EDGE + (1 - _EDGE) * np.cos(off / half * math.pi / 2) ** 2), 0.0).astype(np.float32)
-        old = self.confidence[at]
+        r, c = row - self._row - _REACH, column - self._column - _REACH
+        rows, columns, distance, number, weight = _sector(glance.heading_rad, glance.hfov_rad)
+        inside = np.flatnonzero(distance <= np.minimum(glance.range_m[number] + CELL_M, RANGE_M))
+        per_column = np.where(glance.columns, np.asarray(chances)[:, None], 0.0).max(axis=0).astype(np.float32)
+        at = r + rows[inside], c + columns[inside]
+        new, old = weight[inside], self.confidence[at]
         total = np.maximum(new + old, np.float32(1e-9))
-        value = (new * per_column[number].astype(np.float32) + old * self.value[at]) / total
-        self.value[at] = np.where(inside, value, self.value[at])
-        self.confidence[at] = np.where(inside, (new**2 + old**2) / total, old)
+        self.value[at] = (new * per_column[number[inside]] + old * self.value[at]) / total
+        self.confidence[at] = (new**2 + old**2) / total
 
     def near(self, x: float, z: float, radius_m: float = 0.5) -> float:
         """Highest value within a radius; 0 where nothing was seen."""
@@ -132,8 +122,8 @@ class ValueMap:
 
     def _cover(self, row: int, column: int) -> None:
         """Grow, in chunks, until a view from a cell fits."""
-        low = [row - self._reach, column - self._reach]
-        high = [row + self._reach + 1, column + self._reach + 1]
+        low = [row - _REACH, column - _REACH]
+        high = [row + _REACH + 1, column + _REACH + 1]
         rows, columns = self.value.shape
         if self.value.size:
             low = [min(low[0], self._row), min(low[1], self._column)]
@@ -150,6 +140,22 @@ class ValueMap:
                 new[r : r + rows, c : c + columns] = old
             setattr(self, name, new)
         self._row, self._column = low
+
+
+@lru_cache(maxsize=64)
+def _sector(heading_rad: float, hfov_rad: float) -> tuple[np.ndarray, ...]:
+    """Cells that a view may see: row, column, distance, column of the table of tiles, confidence. Turns come again."""
+    offsets = np.arange(-_REACH, _REACH + 1) * CELL_M
+    distance = np.hypot(offsets[None, :], offsets[:, None]).astype(np.float32)
+    bearing = np.arctan2(-offsets[None, :], -offsets[:, None]).astype(np.float32)
+    off = (bearing - heading_rad + math.pi) % (2 * math.pi) - math.pi
+    half = hfov_rad / 2
+    rows, columns = np.nonzero((np.abs(off) < half) & (distance <= RANGE_M))
+    off = off[rows, columns]
+    # A column's place in the picture follows the tangent; to the left is positive.
+    number = np.clip(((1 - np.tan(off) / math.tan(half)) / 2 * _COLUMNS).astype(int), 0, _COLUMNS - 1)
+    weight = (_EDGE + (1 - _EDGE) * np.cos(off / half * math.pi / 2) ** 2).astype(np.float32)
+    return rows, columns, distance[rows, columns], number, weight
 
 
 def _lateral(count: int) -> list[tuple[float, float]]:
