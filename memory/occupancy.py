@@ -30,6 +30,7 @@ _TOLERANCE_M, _TOLERANCE_SHARE = 0.05, 0.01  # how far a floor sample may lie of
 _PUSH_M: Final = CELL_M / 2  # behind a surface: the cell whose middle lies inside the thing is the blocked one
 _BEND: Final = 0.01  # inverse depth of three neighbours on a plane is that close to a line
 _GAP_M: Final = 1.0  # neighbouring samples further apart are not joined
+_END_M: Final = 0.4  # nor are those so far apart of which one alone lies in line with its neighbours
 _TALLEST_M: Final = 2.2  # no camera is higher above its floor; what lies deeper is the floor of another storey
 _BODY_M, _REACH_M = 0.15, 0.25  # around a camera: certainly, probably free
 _BLIND_M: Final = 3.0  # floor below the picture, in front of the first floor that is seen
@@ -197,10 +198,12 @@ def _surface(
             is_plane = np.zeros(depth.shape, bool)
             _part(is_plane, axis, 1, -1)[...] = np.abs(a - 2 * b + c) < _BEND * b
             joined = _part(is_block, axis, 0, -1) & _part(is_block, axis, 1, 0)
-            joined &= _part(is_plane, axis, 0, -1) | _part(is_plane, axis, 1, 0)
+            ends = _part(is_plane, axis, 0, -1)[joined], _part(is_plane, axis, 1, 0)[joined]
             p, q = _part(inside, axis, 0, -1)[joined], _part(inside, axis, 1, 0)[joined]
             gap = np.hypot(q[:, 0] - p[:, 0], q[:, 2] - p[:, 2])
-            wide = (gap > CELL_M * 0.8) & (gap < _GAP_M)
+            # The top of a bed may by chance go on in line to one sample of the wall behind: no bar across the gap.
+            is_one = np.where(gap < _END_M, ends[0] | ends[1], ends[0] & ends[1])
+            wide = is_one & (gap > CELL_M * 0.8) & (gap < _GAP_M)
             p, q = p[wide], q[wide]
             count = np.ceil(gap[wide] / (CELL_M * 0.8)).astype(int) - 1
             number = np.repeat(np.arange(len(count)), count)
