@@ -1,6 +1,6 @@
 """Recall: plan a query, ask every channel, fuse, and say how sure the answer is.
 
-The parts are elsewhere: `queries` reads the question, `channels` look, `fusion` orders, `calibration` turns scores into
+The parts are elsewhere: `queries` reads the question, `channels` look, `ranking` orders, `calibration` turns scores into
 chances. Here they are put together, deterministically: the same records give the same hits in whatever order they came.
 """
 
@@ -22,7 +22,6 @@ from placecell.memory.channels import (
     Moments,
     VectorIndex,
     Visible,
-    calibrated,
     forest_channel,
     lexical_channel,
     reasons,
@@ -31,13 +30,13 @@ from placecell.memory.channels import (
 )
 from placecell.memory.fact_channel import ToldAround, fact_channel
 from placecell.memory.fusion import diversify as diversified
-from placecell.memory.fusion import fuse, intervals, support, weights
-from placecell.memory.graph import SEEDS, spread
+from placecell.memory.fusion import intervals
 from placecell.memory.lexicon import Lexicon
 from placecell.memory.overview import events_seen, rooms_seen
 from placecell.memory.planning import Plan, Planner
 from placecell.memory.predicates import Predicate
 from placecell.memory.queries import Query
+from placecell.memory.ranking import EXACT_ROUND, REREAD, Ranking
 from placecell.memory.records import Recollection, RecordId
 from placecell.memory.routing import Ground, Needs, asks_for_places, needs_of, space_channel, uses_channel
 
@@ -49,10 +48,6 @@ if TYPE_CHECKING:
 __all__ = ["NO_MATCH_BELOW", "Plan", "Recaller", "Recollections", "is_match"]
 
 POOL: Final = 256  # candidates per channel
-HEAD: Final = 1024  # candidates of all channels together that are ranked in full
-REREAD: Final = 64  # candidates that only other channels found, whose pictures are compared after all
-GRAPH_TRUST: Final = 0.5  # association is weaker evidence than what it starts from
-EXACT_ROUND: Final = 6  # digits that are the same in whatever order sums are formed
 
 Number = int | float
 Near = tuple[Any, Number]  # a point (three numbers, in any sequence or array) and a radius
@@ -113,6 +108,7 @@ class Recaller:
         self._ground = ground
         self._facts, self._item = facts, item
         self._told = None if lexicon is None or item is None else ToldAround(lexicon, self._moments)
+        self._ranking = Ranking(self._moments, lexicon)
         self._planner = Planner(encoder if visual is not None else None, text_encoder if dense is not None else None)
         self._affordances = Affordances(encode=self._planner.meanings if self._planner.has_meanings else None)
 
@@ -240,9 +236,10 @@ class Recaller:
         if not channels:
             empty = "nothing to compare with" if where.is_open else "nothing satisfies the filters"
             return Recollections((), (*notes, empty))
-        scores, scale = self._fuse(channels, plan, test, k)
-        ranked = sorted(scores, key=lambda item: self._rank(item, scores))
-        head = ranked[: max(4 * k, POOL)]
+        is_by_words = plan.query is not None and plan.vector is not None
+        calibration = self._planner.calibration if is_by_words else None  # asking for it loads the encoder
+        scores, scale = self._ranking.scores(channels, plan.vector, calibration, test, k)
+        head = self._ranking.order(scores)[: max(4 * k, POOL)]
         runs = intervals(head[: max(4 * k, REREAD)], scores, self._moments)
         order = diversified(list(runs), self._moments, runs) if diversify else list(runs)
         hits = [self._recollection(item, scores[item], channels, scale, runs[item]) for item in order[:k]]
@@ -353,73 +350,6 @@ class Recaller:
             ((start + end) / 2, replace(where, between=(start, end)))
             for start, end in zip(edges, edges[1:], strict=False)
         ]
-
-    def _fuse(
-        self, channels: list[Channel], plan: Plan, test: Visible, k: int
-    ) -> tuple[dict[int, float], dict[str, float]]:
-        """Scores of all candidates; `channels` gains what association and a second look find."""
-        held = self._held(channels, test, k)
-        self._look_again(channels, plan, held, k)
-        graph = self._associate(channels, test)
-        if graph is not None:
-            channels.append(graph)
-        return self._held(channels, test, k), weights(channels)
-
-    def _held(self, channels: Sequence[Channel], test: Visible, k: int) -> dict[int, float]:
-        fused = fuse(channels, weights(channels))
-        head = max(HEAD, 4 * k)
-        if len(fused) > head:
-            fused = {item: fused[item] for item in sorted(fused, key=lambda item: self._rank(item, fused))[:head]}
-        links = next((channel.links for channel in channels if channel.links), None)
-        held = support(fused, self._moments, links)
-        return {item: round(score, EXACT_ROUND) for item, score in held.items() if test(item)}
-
-    def _look_again(self, channels: Sequence[Channel], plan: Plan, scores: dict[int, float], k: int) -> None:
-        """Compare the pictures of what only other channels found: they may be just below the visual pool."""
-        visual = next((channel for channel in channels if channel.name == "visual"), None)
-        if visual is None or plan.vector is None:
-            return
-        calibration = self._planner.calibration if plan.query is not None else None
-        missing = [i for i in scores if i not in visual.raw and self._moments.moment(i).kind == "moment"]
-        for item in sorted(missing, key=lambda item: self._rank(item, scores))[: max(REREAD, 2 * k)]:
-            vectors = self._moments.record(item).embeddings
-            if vectors is None:
-                continue
-            cosines = np.asarray(vectors, np.float32) @ plan.vector
-            row = int(cosines.argmax())
-            visual.raw[item], visual.rows[item] = float(cosines[row]), row
-            # Nothing below the pool can stand out from the background.
-            visual.chance[item] = (
-                calibrated(float(cosines[row]), calibration, visual.count)
-                if calibration
-                else min(visual.chance.values())
-            )
-
-    def _associate(self, channels: Sequence[Channel], test: Visible) -> Channel | None:
-        """Texts that the best texts lead to over rare words and time."""
-        spoken = [channel for channel in channels if channel.name in ("words", "dense")]
-        if not spoken or self._lexicon is None or not len(self._lexicon):
-            return None
-        fused = fuse(spoken, weights(spoken))
-        best = sorted(fused, key=lambda item: self._rank(item, fused))[:SEEDS]
-        seeds = {item: fused[item] for item in best if fused[item] > 0}
-        if not seeds:
-            return None
-        items, shares = spread(seeds, self._lexicon, self._moments.neighbours, self._key)
-        count = max(len(self._lexicon), len(items))
-        mean = float(shares.sum()) / count
-        std = math.sqrt(max(float((shares**2).sum()) / count - mean**2, 1e-18))
-        raw = {int(i): float(s) for i, s in zip(items, shares, strict=True) if test(int(i))}
-        trust = GRAPH_TRUST * max(channel.trust for channel in spoken)
-        return Channel("graph", raw, {}, mean, std, trust)
-
-    def _key(self, item: int) -> tuple[float, str, int]:
-        moment = self._moments.moment(item)
-        return moment.stamp_s, moment.record_id.agent_id, moment.record_id.seq
-
-    def _rank(self, item: int, scores: dict[int, float]) -> tuple[float, float, str, int]:
-        """Best first; equal scores in the order of time, then of names: never in the order of arrival."""
-        return (-round(scores[item], EXACT_ROUND), *self._key(item))
 
     # --- hits ---------------------------------------------------------------------------------------------------
 
