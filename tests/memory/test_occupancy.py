@@ -27,7 +27,7 @@ def test_the_top_of_a_bed_never_reaches_the_wall_behind_it() -> None:
     camera = Camera.from_degrees(96, 96, 90.0)
     v = (np.arange(96) + 0.5 - 48) / camera.focal_px
     tops = (EYE_M - TOP_M) / v[v > 0]
-    edge_m, wall_m = float(tops[4]), float(tops[3])  # the wall is where the next row of a longer bed would be
+    edge_m, wall_m = float(tops[5]), float(tops[4])  # the wall is where the next row of a longer bed would be
     assert wall_m - edge_m > 0.7
     found = sweep(bed_before_a_wall(camera, wall_m, edge_m), pose_from(np.array([0.0, EYE_M, 0.0]), 0.0), 0.0)
     z = (found.row + np.arange(found.blocked.shape[0]) + 0.5) * CELL_M
@@ -35,5 +35,5 @@ def test_the_top_of_a_bed_never_reaches_the_wall_behind_it() -> None:
     assert gap.sum() >= 10
     assert not found.blocked[gap].any()
     middle = math.floor(0.0 / CELL_M) - found.column
-    bed = (-z > FRONT_M + CELL_M) & (-z < float(tops[5]))
+    bed = (-z > FRONT_M + CELL_M) & (-z < float(tops[6]))
     assert found.blocked[bed, middle - 4 : middle + 4].any(axis=1).all()  # but the top itself is filled
