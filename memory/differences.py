@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
@@ -12,29 +11,26 @@ from jaxtyping import Float, Float64, Int8
 
 from placecell.geometry import Camera
 from placecell.memory.emptiness import KeyViews, pose_cell
+from placecell.memory.voxels import VOXEL_M, Volume, Voxels
 from placecell.perception.detection import Detection
 from placecell.perception.scan import Scan
 
 __all__ = ["VOXEL_M", "Differences", "Volume", "compare"]
 
-VOXEL_M: Final = 0.04
 _SLACK_M: Final = 0.02
 _SLACK_SHARE: Final = 0.006  # of the distance
 _FLAT: Final = 0.02
 _FAR_M: Final = 5.0
 _LATER_S: Final = 120.0  # views that lie further apart are compared
-_SUDDEN_S: Final = 60.0  # nothing changes while one looks: what seems to is an edge
 _VIEWS: Final = 3  # compared per fold,
 _TURNS: Final = 3  # of so many times as many that see the place, in turn
 _PROBES: Final = 16
-_MOST_CELLS: Final = 4
 _MARGIN_M: Final = 0.03
 _FEW: Final = 4  # points
 _MOSTLY: Final = 0.6
 _RING: Final = np.array(
     [(i, j) for i in (-1, 0, 1, 2) for j in (-1, 0, 1, 2) if not (0 <= i <= 1 and 0 <= j <= 1)], np.intp
 )
-_OFFSET: Final = 2**20
 
 
 @cache
@@ -111,33 +107,6 @@ def compare(
     return found
 
 
-@dataclass(slots=True)
-class _Voxel:
-    old_s: float  # latest view before the change
-    new_s: float  # first view after it
-    num_sure: int = 0
-    num_likely: int = 0
-    num_against: int = 0
-    cells: set[tuple[int, ...]] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Volume:
-    """Voxels that changed, `n` of them.
-
-    Attributes:
-        low_m: Lowest corner of each.
-        is_sure: Whether certain evidence speaks for it.
-        old_s: When each was last seen as it was before.
-        new_s: When each was first seen as it is since.
-    """
-
-    low_m: Float64[np.ndarray, "n 3"]
-    is_sure: np.ndarray
-    old_s: Float64[np.ndarray, "n"]
-    new_s: Float64[np.ndarray, "n"]
-
-
 class Differences:
     """Voxels in which something appeared and voxels from which something vanished, as views of the same place tell.
 
@@ -151,8 +120,7 @@ class Differences:
     def __init__(self, views: KeyViews) -> None:
         self._views = views
         self._num_folds = 0
-        self._appeared: dict[int, _Voxel] = {}
-        self._vanished: dict[int, _Voxel] = {}
+        self._appeared, self._vanished = Voxels(), Voxels()
         none = np.zeros(0)
         self._latest = none.reshape(0, 3), none.reshape(0, 2), none, none.astype(bool)
 
@@ -177,12 +145,12 @@ class Differences:
             verdicts = compare(points, depth, view.camera, view.pose)
             free_s[verdicts > 0] = np.maximum(free_s[verdicts > 0], view.stamp_s)
             is_solid |= verdicts == 0
-            _tally(self._appeared, points, verdicts, view.stamp_s, stamp_s, cell)
+            self._appeared.tally(points, verdicts, view.stamp_s, stamp_s, cell)
             changed.append(points[verdicts > 0])
             before, _ = _points(depth.astype(np.float32), view.camera, view.pose, turn // _TURNS)
             before = before[((before - pose[:3, 3]) ** 2).sum(axis=1) < _FAR_M**2]
             verdicts = compare(before, scan.depth_m, scan.camera, pose)
-            _tally(self._vanished, before, verdicts, view.stamp_s, stamp_s, cell)
+            self._vanished.tally(before, verdicts, view.stamp_s, stamp_s, cell)
             changed.append(before[verdicts > 0])
         return np.concatenate(changed)
 
@@ -208,11 +176,11 @@ class Differences:
             as_of: The time.
             is_hint_enough: Whether a single view may speak for a voxel: enough where something else tells the thing.
         """
-        return _volume(self._appeared, as_of, is_hint_enough)
+        return self._appeared.volume(as_of, is_hint_enough)
 
     def vanished(self, as_of: float = np.inf) -> Volume:
         """Where something was that is there no more, as far as was known at a time."""
-        return _volume(self._vanished, as_of)
+        return self._vanished.volume(as_of)
 
 
 def _points(depth_m: np.ndarray, camera: Camera, pose: np.ndarray, turn: int) -> tuple[np.ndarray, np.ndarray]:
@@ -223,54 +191,3 @@ def _points(depth_m: np.ndarray, camera: Camera, pose: np.ndarray, turn: int) ->
     is_near = (depth > 0) & (depth < _FAR_M)
     places = _places(camera)[row::2, column::2].reshape(-1, 2)
     return (towards[is_near] * depth[is_near, None]) @ pose[:3, :3].T + pose[:3, 3], places[is_near]
-
-
-def _keys(points: np.ndarray) -> np.ndarray:
-    x, y, z = (np.floor(points / VOXEL_M).astype(np.int64) + _OFFSET).T
-    return np.asarray((x << 42) | (y << 21) | z)
-
-
-def _tally(
-    voxels: dict[int, _Voxel],
-    points: np.ndarray,
-    verdicts: np.ndarray,
-    then_s: float,
-    now_s: float,
-    cell: tuple[int, ...],
-) -> None:
-    past = verdicts > 0
-    if past.any():
-        keys = _keys(points[past])
-        sure = set(keys[verdicts[past] == 2].tolist())
-        for key in set(keys.tolist()):
-            voxel = voxels.get(key)
-            if voxel is None:
-                voxel = voxels[key] = _Voxel(then_s, now_s)
-            voxel.num_likely += 1
-            voxel.num_sure += key in sure
-            voxel.old_s = max(voxel.old_s, min(then_s, voxel.new_s))
-            if len(voxel.cells) < _MOST_CELLS:
-                voxel.cells.add(cell)
-    if voxels and (verdicts == 0).any():
-        for key in voxels.keys() & set(_keys(points[verdicts == 0]).tolist()):
-            voxel = voxels[key]
-            if then_s <= voxel.old_s:  # there all the time; what was seen later tells nothing of the change
-                voxel.num_against += 1
-
-
-def _volume(voxels: dict[int, _Voxel], as_of: float, is_hint_enough: bool = False) -> Volume:
-    chosen = [
-        (key, voxel)
-        for key, voxel in voxels.items()
-        if (is_hint_enough or (voxel.num_likely >= 2 and len(voxel.cells) >= 2))
-        and voxel.num_against <= voxel.num_likely and voxel.new_s <= as_of and voxel.old_s < voxel.new_s - _SUDDEN_S
-    ]  # fmt: skip
-    keys = np.array([key for key, _ in chosen], np.int64)
-    mask = 2**21 - 1
-    corner = np.stack([keys >> 42, keys >> 21 & mask, keys & mask], axis=1) - _OFFSET
-    return Volume(
-        corner * VOXEL_M,
-        np.array([voxel.num_sure >= 2 for _, voxel in chosen], bool),
-        np.array([voxel.old_s for _, voxel in chosen]),
-        np.array([voxel.new_s for _, voxel in chosen]),
-    )
