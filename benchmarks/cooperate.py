@@ -33,7 +33,7 @@ from placecell.benchmarks.chat_players import (
     cooperator,
 )
 from placecell.benchmarks.crafter_film import CrewFilm
-from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
+from placecell.benchmarks.episodes import Episode, Runner, episodes_of
 from placecell.errors import MissingDependencyError
 
 __all__ = ["CONDITIONS", "CooperateSettings", "aggregate", "condition_names", "cooperate", "play_one", "summary"]
@@ -168,20 +168,16 @@ def _spent(crew: Crew) -> dict[str, dict[str, int]]:
 
 
 def cooperate(
-    folder: Path,
+    runner: Runner,
     settings: CooperateSettings,
     seeds: Sequence[int],
     conditions: Sequence[str] = CONDITIONS[:4],
     agents: Sequence[int] = (1, 2, 4, 6),
     views: Sequence[str] = ("partial",),
     *,
-    resume: bool = False,
-    workers: int = 1,
-    cluster: str | None = None,
     videos: Path | None = None,
-    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Play every world under every condition and aggregate; see `run_episodes` for the folder.
+    """Play every world under every condition and aggregate; see `Runner` for the folder.
 
     Raises:
         MissingDependencyError: If Crafter is not installed.
@@ -197,15 +193,10 @@ def cooperate(
         raise ValueError(f"{', '.join(sorted(asking))}: a chat model decides there: name it (--chat-url, --chat-model)")
     if not agents or min(agents) < 1 or max(agents) > 100:
         raise ValueError(f"agents are numbers from 1 to 100, got {list(agents)}")
-    rows = run_episodes(
-        folder,
+    rows = runner.run(
         {"experiment": "cooperate", **_plain(settings)},
         episodes_of(seeds, 1, condition_names(conditions, agents, views)),
         partial(play_one, settings, videos),
-        resume=resume,
-        workers=workers,
-        cluster=cluster,
-        say=say,
         shown=lambda result: f"{result['steps']} steps{'' if result['solved'] else ', no diamond'}",
     )
     return aggregate(rows, settings)

@@ -16,7 +16,7 @@ def coverage_figures(rows: Sequence[Mapping[str, Any]], every: int) -> dict[str,
     """Steps, share of the floor and mean curve, with 95 % intervals over houses.
 
     Args:
-        rows: Episodes, as `run_episodes` gives them.
+        rows: Episodes, as `Runner` gives them.
         every: Steps between two points of a curve.
     """
     houses, results = [row["house"] for row in rows], [row["result"] for row in rows]

@@ -24,7 +24,7 @@ import numpy as np
 
 from placecell.errors import PlacecellError
 
-__all__ = ["CONFIGURATION", "EPISODES", "Episode", "ExperimentError", "episodes_of", "read_episodes", "run_episodes"]
+__all__ = ["CONFIGURATION", "EPISODES", "Episode", "ExperimentError", "Runner", "episodes_of", "read_episodes"]
 
 CONFIGURATION: Final = "configuration.json"
 EPISODES: Final = "episodes.jsonl"
@@ -70,61 +70,74 @@ def episodes_of(houses: Sequence[int], num_each: int, planners: Sequence[str]) -
     return [Episode(house, i, planner) for house in houses for i in range(num_each) for planner in planners]
 
 
-def run_episodes(
-    folder: Path,
-    configuration: Mapping[str, Any],
-    episodes: Sequence[Episode],
-    play: Play,
-    *,
-    resume: bool = False,
-    workers: int = 1,
-    cluster: str | None = None,
-    say: Callable[[str], None] = lambda line: None,
-    shown: Callable[[Mapping[str, Any]], str] = lambda row: "",
-) -> list[dict[str, Any]]:
-    """Play what has not been played, and return every episode's line, in the order of `episodes`.
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """How episodes are played, and where their lines go.
 
     Args:
         folder: Where the lines are; made if absent.
-        configuration: All that the results depend on, as plain JSON values.
-        episodes: What to play; names must differ.
-        play: Plays one; returns plain JSON values. With more than one worker it must be picklable.
         resume: Go on in a folder that holds episodes already.
         workers: Processes.
-        cluster: Play on Ray instead, at this address ("local" for one on this machine); `play` must be picklable.
+        cluster: Play on Ray instead, at this address ("local" for one on this machine).
         say: Told how it goes where there is no terminal for a progress bar.
-        shown: A few words on one line's result, for the progress bar.
-
-    Raises:
-        ExperimentError: If the folder is in use, damaged, holds episodes and `resume` is False, or belongs to another
-            configuration.
-        ValueError: If two episodes have one name, or `workers` is not positive.
 
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
-        >>> rows = run_episodes(folder, {"steps": 3}, episodes_of([7, 8], 1, ["ours"]), lambda e: {"steps": e.house})
+        >>> rows = Runner(folder).run({"steps": 3}, episodes_of([7, 8], 1, ["ours"]), lambda e: {"steps": e.house})
         >>> [row["result"]["steps"] for row in rows], len(read_episodes(folder))
         ([7, 8], 2)
     """
-    names = [episode.name for episode in episodes]
-    if len(set(names)) != len(names):
-        raise ValueError("two episodes have the same house, number and planner")
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder) as lines:
-        done = {row["episode"]: row for row in _mend(lines, folder / EPISODES)}
-        _check_configuration(folder, configuration, done, resume)
-        left = [episode for episode in episodes if episode.name not in done]
-        if done and left:
-            say(f"{len(names) - len(left)} of {len(names)} episodes are done already")
-        with _Bar(len(names), len(names) - len(left), say) as bar:
-            for row in _played(left, play, workers) if cluster is None else _played_on_ray(left, play, cluster):
-                _append(lines, row)
-                done[row["episode"]] = row
-                bar.update(row, shown(row["result"]))
-    return [done[name] for name in names]
+
+    folder: Path
+    resume: bool = False
+    workers: int = 1
+    cluster: str | None = None
+    say: Callable[[str], None] = lambda line: None
+
+    def run(
+        self,
+        configuration: Mapping[str, Any],
+        episodes: Sequence[Episode],
+        play: Play,
+        shown: Callable[[Mapping[str, Any]], str] = lambda row: "",
+    ) -> list[dict[str, Any]]:
+        """Play what has not been played, and return every episode's line, in the order of `episodes`.
+
+        Args:
+            configuration: All that the results depend on, as plain JSON values.
+            episodes: What to play; names must differ.
+            play: Plays one; returns plain JSON values. With several workers or a cluster it must be picklable.
+            shown: A few words on one line's result, for the progress bar.
+
+        Raises:
+            ExperimentError: If the folder is in use, damaged, holds episodes and `resume` is False, or belongs to
+                another configuration.
+            ValueError: If two episodes have one name, or `workers` is not positive.
+        """
+        names = [episode.name for episode in episodes]
+        if len(set(names)) != len(names):
+            raise ValueError("two episodes have the same house, number and planner")
+        if self.workers < 1:
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _locked(self.folder) as lines:
+            done = {row["episode"]: row for row in _mend(lines, self.folder / EPISODES)}
+            _check_configuration(self.folder, configuration, done, self.resume)
+            left = [episode for episode in episodes if episode.name not in done]
+            if done and left:
+                self.say(f"{len(names) - len(left)} of {len(names)} episodes are done already")
+            with _Bar(len(names), len(names) - len(left), self.say) as bar:
+                for row in self._played(left, play):
+                    _append(lines, row)
+                    done[row["episode"]] = row
+                    bar.update(row, shown(row["result"]))
+        return [done[name] for name in names]
+
+    def _played(self, episodes: Sequence[Episode], play: Play) -> Iterator[dict[str, Any]]:
+        if self.cluster is not None:
+            return _played_on_ray(episodes, play, self.cluster)
+        return _played(episodes, play, self.workers)
 
 
 def read_episodes(folder: Path) -> list[dict[str, Any]]:

@@ -17,10 +17,9 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -30,7 +29,7 @@ from placecell.agents.chat_client import ChatClient
 from placecell.agents.explorer import Explorer
 from placecell.agents.planner import Experience
 from placecell.agents.reader import EvidenceReader
-from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
+from placecell.benchmarks.episodes import Episode, Runner, episodes_of
 from placecell.benchmarks.eqa_figures import aggregate, summary
 from placecell.benchmarks.eqa_questions import EqaQuestion, generate_questions
 from placecell.benchmarks.eqa_score import canonical, is_right, said, trained_guesser
@@ -228,35 +227,26 @@ def _from_frames(reader: EvidenceReader, question: EqaQuestion) -> str:
 
 
 def eqa(
-    folder: Path,
+    runner: Runner,
     settings: EqaSettings,
     houses: Sequence[int],
     num_each: int = 1,
     *,
-    resume: bool = False,
-    workers: int = 1,
-    cluster: str | None = None,
     judge: ChatClient | None = None,
-    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Ask in every house and aggregate; see `run_episodes` for the folder.
+    """Ask in every house and aggregate; see `Runner` for the folder.
 
     With a judge the figures hold OpenEQA's score of all answers too, as `judged`.
     """
-    rows = run_episodes(
-        folder,
+    rows = runner.run(
         {"experiment": "eqa", **asdict(settings)},
         episodes_of(houses, num_each, ("placecell",)),
         partial(play, settings),
-        resume=resume,
-        workers=workers,
-        cluster=cluster,
-        say=say,
         shown=_shown,
     )
     result = aggregate(rows, settings)
     if judge is not None:
-        result["judged"] = judge_rows(judge, rows, say)
+        result["judged"] = judge_rows(judge, rows, runner.say)
     return result
 
 

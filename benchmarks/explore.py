@@ -9,7 +9,7 @@ short as it can be, though no proven lower bound. Its `travel` is the way betwee
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from placecell.agents.planner import STOP, Decision, Experience, Planner, Sensed
 from placecell.benchmarks import bootstrap
 from placecell.benchmarks.coverage import FloorMeter, Traveller
 from placecell.benchmarks.coverage_figures import coverage_figures, step_ratio
-from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
+from placecell.benchmarks.episodes import Episode, Runner, episodes_of
 from placecell.benchmarks.players import TimedEnv, film_of, floor_way, new_experience, open_explorer
 from placecell.envs.house import HouseEnv
 
@@ -127,34 +127,25 @@ def play(settings: ExploreSettings, videos: Path | None, episode: Episode) -> di
 
 
 def explore(
-    folder: Path,
+    runner: Runner,
     settings: ExploreSettings,
     houses: Sequence[int],
     planners: Sequence[str] = PLANNERS,
     num_each: int = 1,
     *,
-    resume: bool = False,
-    workers: int = 1,
-    cluster: str | None = None,
     videos: Path | None = None,
-    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Explore every house with every planner and aggregate; see `run_episodes` for the folder.
+    """Explore every house with every planner and aggregate; see `Runner` for the folder.
 
     Raises:
         ValueError: If a planner is unknown.
     """
     if unknown := set(planners) - set(PLANNERS):
         raise ValueError(f"planners are {', '.join(PLANNERS)}, got {', '.join(sorted(unknown))}")
-    rows = run_episodes(
-        folder,
+    rows = runner.run(
         {"experiment": "explore", **asdict(settings)},
         episodes_of(houses, num_each, planners),
         partial(play, settings, videos),
-        resume=resume,
-        workers=workers,
-        cluster=cluster,
-        say=say,
         shown=lambda result: f"{result['share']:.1%} after {result['num_steps']} steps",
     )
     return aggregate(rows, settings)

@@ -11,7 +11,7 @@ points come from the house's ground truth; planners never see it unless they are
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from placecell.agents.embodied import Pursuit, pursue
 from placecell.agents.goals import Goal
 from placecell.benchmarks.chat_players import asked
 from placecell.benchmarks.coverage import FloorMeter
-from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
+from placecell.benchmarks.episodes import Episode, Runner, episodes_of
 from placecell.benchmarks.goat import spl
 from placecell.benchmarks.house_goals import GoalSite, HouseGoal, agent_goal, draw_goals
 from placecell.benchmarks.navigate_figures import BUDGETS, MARKS, aggregate, summary
@@ -203,19 +203,15 @@ def judged(
 
 
 def navigate(
-    folder: Path,
+    runner: Runner,
     settings: NavigateSettings,
     houses: Sequence[int],
     planners: Sequence[str] = PLANNERS,
     num_each: int = 1,
     *,
-    resume: bool = False,
-    workers: int = 1,
-    cluster: str | None = None,
     videos: Path | None = None,
-    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Play every planner in every house and aggregate; see `run_episodes` for the folder.
+    """Play every planner in every house and aggregate; see `Runner` for the folder.
 
     Raises:
         ValueError: If a planner or the detector is unknown.
@@ -226,15 +222,10 @@ def navigate(
         raise ValueError("the planner chat needs a model: name it (--chat-url, --chat-model)")
     if settings.detector not in MARKS:
         raise ValueError(f"the detector must be {' or '.join(MARKS)}, got {settings.detector!r}")
-    rows = run_episodes(
-        folder,
+    rows = runner.run(
         {"experiment": "navigate", **settings.to_dict()},
         episodes_of(houses, num_each, planners),
         partial(play, settings, videos),
-        resume=resume,
-        workers=workers,
-        cluster=cluster,
-        say=say,
         shown=_words,
     )
     return aggregate(rows, settings)

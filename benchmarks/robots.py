@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +20,7 @@ from placecell.agents.team import Team
 from placecell.benchmarks import bootstrap
 from placecell.benchmarks.coverage import FloorMeter
 from placecell.benchmarks.coverage_figures import coverage_figures, step_ratio
-from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
+from placecell.benchmarks.episodes import Episode, Runner, episodes_of
 from placecell.benchmarks.players import BlindEncoder
 from placecell.envs.house_team import HouseTeam
 from placecell.geometry import pose_from
@@ -140,33 +139,23 @@ def play(settings: RobotsSettings, episode: Episode) -> dict[str, Any]:
 
 
 def robots(
-    folder: Path,
+    runner: Runner,
     settings: RobotsSettings,
     houses: Sequence[int],
     sizes: Sequence[int] = (1, 2, 4),
     num_each: int = 1,
-    *,
-    resume: bool = False,
-    workers: int = 1,
-    cluster: str | None = None,
-    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Explore every house with teams of each size and aggregate; see `run_episodes` for the folder.
+    """Explore every house with teams of each size and aggregate; see `Runner` for the folder.
 
     Raises:
         ValueError: If a size is below 1.
     """
     if min(sizes, default=0) < 1:
         raise ValueError(f"sizes of teams must be 1 or more, got {list(sizes)}")
-    rows = run_episodes(
-        folder,
+    rows = runner.run(
         {"experiment": "robots", **asdict(settings)},
         episodes_of(houses, num_each, [str(size) for size in dict.fromkeys(sizes)]),
         partial(play, settings),
-        resume=resume,
-        workers=workers,
-        cluster=cluster,
-        say=say,
         shown=lambda result: f"{result['share']:.1%} after {result['rounds']} rounds",
     )
     return aggregate(rows, settings)

@@ -6,6 +6,7 @@ import pytest
 
 from placecell.agents.testing import ChatServer
 from placecell.benchmarks import cooperate
+from placecell.benchmarks.episodes import Runner
 from placecell.benchmarks.experiment_report import render_report
 from placecell.cli import main
 
@@ -98,7 +99,7 @@ def test_what_does_not_exist_is_said(tmp_path):
         ({"agents": (0,)}, "from 1 to 100"),
     ):
         with pytest.raises(ValueError, match=words):
-            cooperate.cooperate(tmp_path, settings, [1], **options)
+            cooperate.cooperate(Runner(tmp_path), settings, [1], **options)
 
 
 def test_a_chat_model_is_a_condition_beside_chance(tmp_path, capsys):

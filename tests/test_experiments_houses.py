@@ -16,7 +16,7 @@ import pytest
 from placecell.agents.testing import ChatServer, pictures_of
 from placecell.benchmarks import explore, navigate
 from placecell.benchmarks.coverage import FloorMeter, Traveller, shortest_order
-from placecell.benchmarks.episodes import Episode, ExperimentError, episodes_of, run_episodes
+from placecell.benchmarks.episodes import Episode, ExperimentError, Runner, episodes_of
 from placecell.benchmarks.experiment_report import render_report, write_report
 from placecell.benchmarks.floor_graph import FloorGraph
 from placecell.benchmarks.house_goals import GoalSite, agent_goal, descriptions, draw_goals
@@ -231,9 +231,9 @@ def test_an_episode_in_a_large_house_is_told_apart_from_others(tmp_path: Path) -
     assert "num_rooms" not in plain.to_dict() and large.to_dict()["num_rooms"] == 12
     env = large.house(HOUSE)
     assert len(env.house.rooms) == 12 and env.house.digest() == House.generate(HOUSE, 12).digest()
-    run_episodes(tmp_path, plain.to_dict(), episodes_of([HOUSE], 1, ["x"]), lambda episode: {})
+    Runner(tmp_path).run(plain.to_dict(), episodes_of([HOUSE], 1, ["x"]), lambda episode: {})
     with pytest.raises(ExperimentError, match="num_rooms = null, not 12"):
-        run_episodes(tmp_path, large.to_dict(), episodes_of([HOUSE], 1, ["x"]), lambda episode: {}, resume=True)
+        Runner(tmp_path, resume=True).run(large.to_dict(), episodes_of([HOUSE], 1, ["x"]), lambda episode: {})
 
 
 def rows_of(oracle: dict[str, Any], planner: str, hits: Iterator[bool], house: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from placecell.benchmarks.alignment import summary as alignment_summary
-from placecell.benchmarks.episodes import Episode, episodes_of, run_episodes
+from placecell.benchmarks.episodes import Episode, Runner, episodes_of
 from placecell.benchmarks.experiment_report import write_report
 from placecell.benchmarks.robots import RobotsSettings, aggregate, play, robots, summary
 
@@ -15,7 +15,7 @@ SETTINGS = RobotsSettings(max_steps=6, side_px=32)
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    return robots(tmp_path_factory.mktemp("robots"), SETTINGS, [2_000_050], (1, 2))
+    return robots(Runner(tmp_path_factory.mktemp("robots")), SETTINGS, [2_000_050], (1, 2))
 
 
 def test_teams_are_counted_in_rounds_and_bytes(result: dict, tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_a_mark_is_given_for_four(result: dict) -> None:
     found = aggregate(rows, SETTINGS)
     assert found["ratios"]["4"]["value"] == 0.3 and list(found["marks"].values()) == [True]
     with pytest.raises(ValueError, match="1 or more"):
-        robots(Path("nowhere"), SETTINGS, [1], (0,))
+        robots(Runner(Path("nowhere")), SETTINGS, [1], (0,))
 
 
 def _row(steps: int) -> dict:
@@ -74,8 +74,8 @@ def test_episodes_on_ray_say_the_same(tmp_path: Path) -> None:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         episodes = episodes_of([2_000_050], 1, ["1", "2"])
-        here = run_episodes(tmp_path / "here", {}, episodes, partial(play, SETTINGS))
-        there = run_episodes(tmp_path / "ray", {}, episodes, partial(play, SETTINGS), cluster="local")
+        here = Runner(tmp_path / "here").run({}, episodes, partial(play, SETTINGS))
+        there = Runner(tmp_path / "ray", cluster="local").run({}, episodes, partial(play, SETTINGS))
         for one, other in zip(here, there, strict=True):
             assert one["episode"] == other["episode"]
             one["result"].pop("ms_per_turn"), other["result"].pop("ms_per_turn")

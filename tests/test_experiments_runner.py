@@ -22,9 +22,9 @@ from placecell.benchmarks.episodes import (
     EPISODES,
     Episode,
     ExperimentError,
+    Runner,
     episodes_of,
     read_episodes,
-    run_episodes,
 )
 
 EPISODES_6 = episodes_of([5, 6, 7], 1, ["ours", "random"])
@@ -35,7 +35,7 @@ def play(episode: Episode) -> dict[str, Any]:
 
 
 def test_a_line_for_each_episode_and_the_configuration_beside_them(tmp_path: Path) -> None:
-    rows = run_episodes(tmp_path, {"seed": 3, "sizes": (1, 2)}, EPISODES_6, play)
+    rows = Runner(tmp_path).run({"seed": 3, "sizes": (1, 2)}, EPISODES_6, play)
     assert [row["episode"] for row in rows] == [episode.name for episode in EPISODES_6]
     assert read_episodes(tmp_path) == rows
     assert json.loads((tmp_path / CONFIGURATION).read_text()) == {"seed": 3, "sizes": [1, 2]}
@@ -49,7 +49,7 @@ def test_the_seed_is_the_houses_and_not_the_planners() -> None:
 @given(cut=st.integers(1, 400))
 def test_a_torn_line_is_dropped_and_its_episode_replayed(cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("run")
-    whole = [row["result"] for row in run_episodes(folder, {"seed": 3}, EPISODES_6, play)]
+    whole = [row["result"] for row in Runner(folder).run({"seed": 3}, EPISODES_6, play)]
     data = (folder / EPISODES).read_bytes()
     (folder / EPISODES).write_bytes(data[: max(0, len(data) - cut)])
     played: list[str] = []
@@ -58,37 +58,37 @@ def test_a_torn_line_is_dropped_and_its_episode_replayed(cut: int, tmp_path_fact
         played.append(episode.name)
         return play(episode)
 
-    rows = run_episodes(folder, {"seed": 3}, EPISODES_6, counted, resume=True)
+    rows = Runner(folder, resume=True).run({"seed": 3}, EPISODES_6, counted)
     assert [row["result"] for row in rows] == whole
     assert len(played) == len(EPISODES_6) - data[: max(0, len(data) - cut)].count(b"\n")
     assert len(read_episodes(folder)) == len(EPISODES_6)
 
 
 def test_a_used_folder_is_refused_without_resume_and_another_configuration_always(tmp_path: Path) -> None:
-    run_episodes(tmp_path, {"seed": 3, "steps": 500}, EPISODES_6[:2], play)
+    Runner(tmp_path).run({"seed": 3, "steps": 500}, EPISODES_6[:2], play)
     with pytest.raises(ExperimentError, match=r"holds 2 episodes: --resume goes on"):
-        run_episodes(tmp_path, {"seed": 3, "steps": 500}, EPISODES_6, play)
+        Runner(tmp_path).run({"seed": 3, "steps": 500}, EPISODES_6, play)
     with pytest.raises(ExperimentError, match=r"made with steps = 500, not 400: give the same"):
-        run_episodes(tmp_path, {"seed": 3, "steps": 400}, EPISODES_6, play, resume=True)
+        Runner(tmp_path, resume=True).run({"seed": 3, "steps": 400}, EPISODES_6, play)
     with pytest.raises(ExperimentError, match=r"made with steps = 500, not null"):
-        run_episodes(tmp_path, {"seed": 3}, EPISODES_6, play, resume=True)
+        Runner(tmp_path, resume=True).run({"seed": 3}, EPISODES_6, play)
 
 
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
-    run_episodes(tmp_path, {}, EPISODES_6[:2], play)
+    Runner(tmp_path).run({}, EPISODES_6[:2], play)
     lines = (tmp_path / EPISODES).read_text().splitlines()
     (tmp_path / EPISODES).write_text("\n".join([lines[0][:20], lines[1], ""]))
     with pytest.raises(ExperimentError, match="line 1 is no episode"):
-        run_episodes(tmp_path, {}, EPISODES_6, play, resume=True)
+        Runner(tmp_path, resume=True).run({}, EPISODES_6, play)
 
 
 def test_two_writers_of_one_folder_are_refused(tmp_path: Path) -> None:
     def nested(episode: Episode) -> dict[str, Any]:
         with pytest.raises(ExperimentError, match="another process writes"):
-            run_episodes(tmp_path, {}, EPISODES_6, play, resume=True)
+            Runner(tmp_path, resume=True).run({}, EPISODES_6, play)
         return {}
 
-    run_episodes(tmp_path, {}, EPISODES_6[:1], nested)
+    Runner(tmp_path).run({}, EPISODES_6[:1], nested)
 
 
 def test_a_failing_episode_leaves_the_others(tmp_path: Path) -> None:
@@ -98,22 +98,22 @@ def test_a_failing_episode_leaves_the_others(tmp_path: Path) -> None:
         return play(episode)
 
     with pytest.raises(ValueError, match="no way"):
-        run_episodes(tmp_path, {}, EPISODES_6, failing)
+        Runner(tmp_path).run({}, EPISODES_6, failing)
     assert [row["house"] for row in read_episodes(tmp_path)] == [5, 5]
     with pytest.raises(ValueError, match="same house"):
-        run_episodes(tmp_path, {}, [Episode(1), Episode(1)], play)
+        Runner(tmp_path).run({}, [Episode(1), Episode(1)], play)
 
 
 _SLOW = """
 import sys, time
 from pathlib import Path
-from placecell.benchmarks.episodes import episodes_of, run_episodes
+from placecell.benchmarks.episodes import Runner, episodes_of
 
 def play(episode):
     time.sleep(0.05)
     return {"house": episode.house}
 
-run_episodes(Path(sys.argv[1]), {}, episodes_of(range(400), 1, ["ours"]), play, resume=True)
+Runner(Path(sys.argv[1]), resume=True).run({}, episodes_of(range(400), 1, ["ours"]), play)
 """
 
 

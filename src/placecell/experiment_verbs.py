@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 from placecell.terminal import print_json, say, usage_error
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from placecell.agents.chat_client import ChatClient
     from placecell.agents.chat_model import ChatModel
+    from placecell.benchmarks.episodes import Runner
 
 __all__ = ["bench", "chat_model", "cooperate", "eqa", "explore", "navigate"]
 
@@ -23,7 +26,7 @@ def explore(arguments: argparse.Namespace) -> int:
     from placecell.benchmarks import explore as experiment
 
     settings = experiment.ExploreSettings(seed=arguments.seed, max_steps=arguments.max_steps)
-    result = experiment.explore(arguments.output, settings, _houses(arguments), **_how(arguments))
+    result = experiment.explore(_runner(arguments), settings, _houses(arguments), **_how(arguments))
     return _finish_experiment(arguments, result, experiment.summary(result))
 
 
@@ -39,9 +42,9 @@ def _robots(arguments: argparse.Namespace) -> int:
         is_sharing=not arguments.silent,
         knows_frames=not arguments.lost,
     )
-    how = {name: value for name, value in _how(arguments).items() if name not in ("planners", "videos")}
-    houses = _houses(arguments)
-    result = robots.robots(arguments.output, settings, houses, arguments.robots, **how)
+    result = robots.robots(
+        _runner(arguments), settings, _houses(arguments), arguments.robots, num_each=arguments.episodes
+    )
     return _finish_experiment(arguments, result, robots.summary(result))
 
 
@@ -68,7 +71,7 @@ def navigate(arguments: argparse.Namespace) -> int:
         house = arguments.first_house
         result = lifetime.run(settings, house, arguments.lifetime, arguments.max_bytes, say=say)
         return _finish_experiment(arguments, result, lifetime.summary(result))
-    result = experiment.navigate(arguments.output, settings, _houses(arguments), **_how(arguments))
+    result = experiment.navigate(_runner(arguments), settings, _houses(arguments), **_how(arguments))
     return _finish_experiment(arguments, result, experiment.summary(result))
 
 
@@ -99,17 +102,7 @@ def eqa(arguments: argparse.Namespace) -> int:
         num_per_category=arguments.questions,
         max_steps=arguments.max_steps,
     )
-    result = experiment.eqa(
-        arguments.output,
-        settings,
-        _houses(arguments),
-        arguments.episodes,
-        resume=arguments.resume,
-        workers=arguments.workers,
-        cluster=arguments.ray,
-        judge=judge,
-        say=say,
-    )
+    result = experiment.eqa(_runner(arguments), settings, _houses(arguments), arguments.episodes, judge=judge)
     return _finish_experiment(arguments, result, experiment.summary(result))
 
 
@@ -156,17 +149,13 @@ def cooperate(arguments: argparse.Namespace) -> int:
         chat=chat_model(arguments),
     )
     result = experiment.cooperate(
-        arguments.output,
+        _runner(arguments),
         settings,
         range(arguments.first_world, arguments.first_world + arguments.worlds),
         tuple(dict.fromkeys(arguments.conditions)),
         tuple(dict.fromkeys(arguments.agents)),
         tuple(dict.fromkeys(arguments.views)),
-        resume=arguments.resume,
-        workers=arguments.workers,
-        cluster=arguments.ray,
-        videos=arguments.output / "videos" if arguments.video else None,
-        say=say,
+        videos=_videos(arguments),
     )
     return _finish_experiment(arguments, result, experiment.summary(result))
 
@@ -175,16 +164,22 @@ def _houses(arguments: argparse.Namespace) -> range:
     return range(arguments.first_house, arguments.first_house + arguments.houses)
 
 
+def _runner(arguments: argparse.Namespace) -> Runner:
+    from placecell.benchmarks.episodes import Runner
+
+    return Runner(arguments.output, arguments.resume, arguments.workers, arguments.ray, say)
+
+
 def _how(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "planners": tuple(dict.fromkeys(arguments.planners)),
         "num_each": arguments.episodes,
-        "resume": arguments.resume,
-        "workers": arguments.workers,
-        "cluster": arguments.ray,
-        "videos": arguments.output / "videos" if arguments.video else None,
-        "say": say,
+        "videos": _videos(arguments),
     }
+
+
+def _videos(arguments: argparse.Namespace) -> Path | None:
+    return arguments.output / "videos" if arguments.video else None
 
 
 def _finish_experiment(arguments: argparse.Namespace, result: dict[str, Any], words: str) -> int:
