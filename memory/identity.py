@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from heapq import nsmallest
 from typing import Final
 
 import numpy as np
@@ -65,7 +66,8 @@ def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
     place continues its own life if nothing better is found.
     """
     ended = [node for node in nodes if node.presence.missed_s is not None and node.track.is_confirmed]
-    begun = [node for node in nodes if _may_have_come(node, nodes)]
+    earliest = nsmallest(2, nodes, key=lambda node: node.presence.last_s)
+    begun = [node for node in nodes if _may_have_come(node, earliest)]
     follows: dict[tuple[int, int], StayNode] = {}
     taken: set[tuple[int, int]] = set()
     if ended and begun:
@@ -87,8 +89,9 @@ def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
         for i, j in assign(scores, _LEAST)[0]:
             follows[_key(ended[i])] = begun[j]
             taken.add(_key(begun[j]))
+    nodes_by_key = {_key(node): node for node in nodes}
     for node in nodes:  # a thing that came back
-        back = next((n for n in nodes if n.track is node.track and n.index == node.index + 1), None)
+        back = nodes_by_key.get((node.track.number, node.index + 1))
         if back is not None and _key(node) not in follows and _key(back) not in taken:
             follows[_key(node)] = back
             taken.add(_key(back))
@@ -107,8 +110,13 @@ def _key(node: StayNode) -> tuple[int, int]:
     return node.track.number, node.index
 
 
-def _may_have_come(node: StayNode, nodes: Sequence[StayNode]) -> bool:
-    """Whether a stay may be one that began after another ended: it was not there before, or nobody had looked."""
+def _may_have_come(node: StayNode, earliest: Sequence[StayNode]) -> bool:
+    """Whether a stay may be one that began after another ended: it was not there before, or nobody had looked.
+
+    Args:
+        node: The stay.
+        earliest: The two stays that ended first.
+    """
     if node.presence.empty_s is not None or node.index:
         return True
-    return any(other.presence.last_s < node.presence.first_s for other in nodes if other is not node)
+    return any(other.presence.last_s < node.presence.first_s for other in earliest if other is not node)

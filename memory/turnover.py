@@ -51,11 +51,11 @@ def reconcile(nodes: Sequence[StayNode], tracks: AgentTracks, as_of: float = mat
     found = list(nodes)
     appeared = _Space(tracks.differences.appeared(as_of), nodes)
     vanished = _Space(tracks.differences.vanished(as_of), nodes)
-    hints: list[_Space] = []
+    hints: list[Volume] = []
 
-    def hinted() -> _Space:
+    def hinted() -> Volume:
         if not hints:  # few need them, and there are many
-            hints.append(_Space(tracks.differences.appeared(as_of, is_hint_enough=True), nodes))
+            hints.append(tracks.differences.appeared(as_of, is_hint_enough=True))
         return hints[0]
 
     # Each voxel is one stay's: those that are told by themselves come first, small ones before what holds them.
@@ -100,7 +100,7 @@ class _Space:
         return int(np.count_nonzero(self.volume.is_sure[chosen]))
 
 
-def _begun(node: StayNode, i: int, appeared: _Space, vanished: _Space, hinted: Callable[[], _Space]) -> StayNode:
+def _begun(node: StayNode, i: int, appeared: _Space, vanished: _Space, hinted: Callable[[], Volume]) -> StayNode:
     """A stay, with whether its place was seen empty before; takes its voxels."""
     before_s = node.presence.first_s - _LATER_S
     inside = _older(appeared, i, before_s)
@@ -117,7 +117,9 @@ def _begun(node: StayNode, i: int, appeared: _Space, vanished: _Space, hinted: C
     if node.presence.empty_s is None or len(held):
         return node
     hints = hinted()
-    if _filled(node, hints.volume, _older(hints, i, before_s))[1] < _FAINT:
+    middle = hints.low_m + VOXEL_M / 2
+    is_inside = ((middle > node.low_m - _MARGIN_M) & (middle < node.high_m + _MARGIN_M)).all(axis=1)
+    if _filled(node, hints, np.flatnonzero(is_inside & (hints.old_s < before_s)))[1] < _FAINT:
         return replace(node, presence=replace(node.presence, empty_s=None))
     return node
 
