@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Adviser", "Candidate", "Navigator", "NavigatorConfig"]
 
 _LITTLE_M2: Final = 1.0  # frontiers with less unknown behind them can wait
-_CIRCLING: Final = 50  # steps on the way to a thing after which beside it is near enough
+_CIRCLING: Final = 30  # steps beside a thing after which that is near enough, if no way led nearer
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Navigator:
         self._spin = 0
         self._checks: list[int] = []
         self._checked = ""  # the last thing that was looked at again
-        self._since = 0  # step at which it set out for the target
+        self._beside = 0  # steps that it spent beside the target
         self._is_first = True
         self._last_step = experience.step + self.config.late
 
@@ -189,13 +189,14 @@ class Navigator:
     def _approach(self, sensed: Sensed, candidate: Candidate, is_last: bool) -> Decision | None:
         thing = candidate.thing
         if self._target is None or thing.object_id != self._target.object_id:
-            self._stand, self._checks, self._since = self._new_stand(), [], sensed.step
+            self._stand, self._checks, self._beside = self._new_stand(), [], 0
         self._target = thing
         stand = self._stand.at(sensed, thing)
         x, y, z = (float(v) for v in thing.position_m)
         words = f"to {thing.name or 'something'} {thing.object_id} ({candidate.chance:.2f})"
         action = None
-        is_there = sensed.step - self._since > _CIRCLING and floor_gap_m(sensed.position_m, thing) < BESIDE_M
+        self._beside += floor_gap_m(sensed.position_m, thing) < BESIDE_M
+        is_there = self._beside > _CIRCLING
         if stand is not None and not self._checks and not is_there:
             facing = math.atan2(-(x - sensed.position_m[0]), -(z - sensed.position_m[2]))
             action = self._roamer.go(stand, facing)
