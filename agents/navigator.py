@@ -17,6 +17,7 @@ from placecell.agents.roaming import SQUEEZE, Reach, Roamer
 from placecell.agents.room_priors import RoomPriors
 from placecell.agents.standing import BESIDE_M, Stand, floor_gap_m
 from placecell.agents.surroundings import Surroundings
+from placecell.agents.thing_colours import ThingColours
 from placecell.agents.values import ValueMap
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Adviser", "Candidate", "Navigator", "NavigatorConfig"]
 
 _LITTLE_M2: Final = 1.0  # frontiers with less unknown behind them can wait
+_SPARE: Final = 100  # steps that late leaves to look for something at least; then it is refused
 _CIRCLING: Final = 30  # steps beside a thing after which that is near enough, if no way led nearer
 
 
@@ -44,7 +46,8 @@ class NavigatorConfig:
         patrol_m: Floor that no view was taken from within this distance is visited before a goal is refused.
         looks_around: Whether to turn once around where a goal begins in unknown surroundings.
         is_nearest: Whether the next frontier is simply the nearest one.
-        late: Steps after which the likeliest thing found is gone to instead of looking further.
+        late: Steps after which the likeliest thing found is gone to instead of looking further; a hundred later, what
+            may not even be that is refused.
         hunts: So many places that looked like the goal are gone near before it is refused.
         hunt: Value that such a place must have.
         trusts_rooms: Whether frontiers count for more where the room is one in which such things stood before.
@@ -109,9 +112,10 @@ class Navigator:
                 things = self._memory.objects.objects()
                 self.priors.learn(self._memory.places.rooms(things), things)
             self._memory, self._around = experience.memory, Surroundings(experience, self.priors)
+            self._thing_colours = ThingColours(experience.memory)
         self.goal, self._experience, self._roamer = goal, experience, Roamer(experience)
         self._around.begin(experience, self._roamer)
-        self.matcher = Matcher(goal, experience.memory.encoder)
+        self.matcher = Matcher(goal, experience.memory.encoder, self._thing_colours.of)
         self._values, self._painted = ValueMap(), 0
         self._target: SceneObject | None = None
         self._stand = self._new_stand()
@@ -163,6 +167,8 @@ class Navigator:
                 self._spin -= 1
                 return Decision(LEFT, "looking around")
             is_late = sensed.step >= self._last_step and self._prospects.at_last() is not None
+            if sensed.step >= self._last_step + _SPARE and not is_late:
+                return self._give_up()
             if self._hunted is not None and not is_late:
                 return self._hunt()
             frontiers = [] if is_late else self._roamer.frontiers()

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-__all__ = ["NUM_COLOURS", "colours_of", "shared_colours"]
+__all__ = ["NUM_COLOURS", "colours_of", "named_colours", "shared_colours"]
 
 _HUES: Final = 12
 _GREYS: Final = 4
@@ -24,6 +24,18 @@ _MANY: Final = 400  # pixels that are looked at
 _DARK: Final = 0.15
 _PALE: Final = 0.1  # saturation below which a pixel is grey,
 _COLOURED: Final = 0.35  # and above which it is not; between the two it is partly both
+#: What people call the entries of a histogram; what lies between two names counts for both in part.
+_NAMED: Final[dict[str, dict[int, float]]] = {
+    "red": {0: 1.0, 11: 0.5},
+    "orange": {0: 0.5, 1: 1.0, 2: 0.3},
+    "yellow": {1: 0.3, 2: 1.0, 3: 0.3},
+    "green": {3: 1.0, 4: 1.0, 5: 1.0},
+    "blue": {6: 0.5, 7: 1.0, 8: 1.0},
+    "purple": {8: 0.3, 9: 1.0, 10: 0.5},
+    "pink": {0: 0.3, 10: 0.7, 11: 1.0},
+    "black": {12: 1.0, 13: 0.3},
+    "white": {14: 0.6, 15: 1.0},
+}
 
 
 def colours_of(rgb: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "16"]:
@@ -76,6 +88,25 @@ def shared_colours(
     whole_x, whole_y = (values.sum(axis=-1, keepdims=True) for values in (x, y))
     shared = np.minimum(x / np.maximum(whole_x, 1e-9), y / np.maximum(whole_y, 1e-9)).sum(axis=-1)
     return np.asarray(np.where((whole_x > 0)[..., 0] & (whole_y > 0)[..., 0], shared, np.nan))
+
+
+def named_colours(colours: Float[np.ndarray, "16"] | UInt8[np.ndarray, "16"]) -> dict[str, float]:
+    """How much of a histogram goes by the name of each colour, in [0, 1]; the shares of neighbours overlap.
+
+    Empty where the histogram is: nothing is known.
+
+    Example:
+        >>> shares = named_colours(np.eye(16)[4])
+        >>> shares["green"], shares["red"]
+        (1.0, 0.0)
+    """
+    whole = float(np.sum(colours, dtype=np.float64))
+    if whole <= 0:
+        return {}
+    return {
+        name: min(1.0, sum(part * float(colours[entry]) for entry, part in entries.items()) / whole)
+        for name, entries in _NAMED.items()
+    }
 
 
 @cache

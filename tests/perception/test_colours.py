@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from placecell.perception.colours import NUM_COLOURS, colours_of, shared_colours
+from placecell.perception.colours import NUM_COLOURS, colours_of, named_colours, shared_colours
 from placecell.perception.detection import lift, pack_detections, unpack_detections
 
 WHOLE = np.ones((16, 16), bool)
@@ -52,3 +52,15 @@ def test_a_detection_keeps_them_and_older_ones_have_none():
     assert unpack_detections(plain)[0].colours is None
     older = bytes([plain[0], plain[1] - 1]) + plain[2:-1]  # a list of ten fields, without the last
     assert unpack_detections(older)[0].num_px == 256
+
+
+def test_every_colour_goes_by_its_name_first():
+    shown = {
+        "red": (204, 23, 23), "orange": (247, 128, 18), "yellow": (245, 219, 41), "green": (31, 140, 46),
+        "blue": (26, 71, 204), "purple": (117, 41, 168), "pink": (247, 143, 189), "black": (18, 18, 20),
+        "white": (240, 240, 238),
+    }  # fmt: skip
+    for name, rgb in shown.items():
+        shares = named_colours(colours_of(a_picture(*rgb), WHOLE))
+        assert max(shares, key=shares.__getitem__) == name and shares[name] > 0.6
+    assert named_colours(np.zeros(NUM_COLOURS, np.uint8)) == {}
