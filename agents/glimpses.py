@@ -2,21 +2,23 @@
 
 The object map asks whether things were seen as one again and again; a bowl on a table that is mostly seen from afar is
 merged with the table. The views that did cut it out are still in the memory. Here those of them that agree on a name
-and a place make a thing of their own, with the chance that it is one.
+and a place make a thing of their own, with the chance that it is one, until later views look through where it was.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from placecell.agents.sizes import SIZES
+from placecell.memory.emptiness import gaze, pose_cell
 from placecell.memory.object_states import SceneObject, Sighting, Stay
 from placecell.memory.records import Record, RecordId
+from placecell.perception.scan import Scan
 from placecell.perception.vocabulary import NOUNS
 
 __all__ = ["Glimpse", "Glimpses", "Spot", "spots_of"]
@@ -28,6 +30,14 @@ _LEAST_LABEL: Final = 0.25  # chance of a name below which a view does not tell 
 _REACH: Final = 0.55  # of a category's width: views within that of each other show one thing
 _MOST_SIGHTINGS: Final = 8
 _MANY: Final = 30
+_LATER_S: Final = 60.0  # things seldom leave while one looks
+_AS_NEAR: Final = 1.1  # of the farthest view that told of it
+_IN_VIEW: Final = 0.7  # cosine
+_LOOKS: Final = 2  # views through a place
+_MOST_LOOKS: Final = 6  # that are asked, the latest
+_LEAST_USUAL: Final = 0.3  # share of the rays through its box that a thing stops when it is seen
+_EMPTY_BELOW: Final = 0.25  # of it
+_PRESENT_ABOVE: Final = 0.6
 # Logistic regression on the spots that no small thing of the map explains, in walks through 11 generated houses (seeds
 # 50,100 to 50,108, 50,110 and 50,111).
 _VIEWS: Final = 0.50
@@ -105,6 +115,8 @@ class Glimpses:
 
     def __init__(self) -> None:
         self._of: dict[RecordId, tuple[Glimpse, ...]] = {}
+        self._looks: dict[RecordId, tuple[float, np.ndarray]] = {}  # when, and the pose
+        self._stacked, self._stamps = np.zeros((0, 4, 4)), np.zeros(0)  # of them all
 
     def read(self, records: Iterable[Record], as_of: float | None = None) -> list[Glimpse]:
         """What the records hold, in their order."""
@@ -114,8 +126,62 @@ class Glimpses:
                 continue
             if record.record_id not in self._of:
                 self._of[record.record_id] = tuple(_small(record))
+                if record.pose is not None and record.scene is not None:
+                    self._looks[record.record_id] = record.stamp_s, record.pose
             found += self._of[record.record_id]
         return found
+
+    def has_left(self, spot: Spot, scan_of: Callable[[RecordId], Scan | None], as_of: float | None = None) -> bool:
+        """Whether what was glimpsed is there no more: views from as near, of another time, look through its place.
+
+        As many rays end in a place as did when the thing was seen, or hardly any: two views from different places must
+        say so, and more of them than say otherwise. What stopped few rays even then cannot be missed.
+
+        Args:
+            spot: What was glimpsed.
+            scan_of: Depth of a view that was read.
+            as_of: Later views do not count.
+        """
+        middle = (spot.low_m + spot.high_m) / 2
+        told = {g.record_id for g in spot.glimpses if g.record_id in self._looks}
+        if not told:
+            return False
+        near_m = _AS_NEAR * max(math.dist(self._looks[record_id][1][:3, 3], middle) for record_id in told)
+        after_s = max(glimpse.stamp_s for glimpse in spot.glimpses) + _LATER_S
+        later = self._facing(middle, near_m, after_s, math.inf if as_of is None else as_of)
+        if len(later) < _LOOKS:
+            return False
+
+        def hits(record_ids: Iterable[RecordId]) -> list[tuple[tuple[int, ...], float]]:
+            found = []
+            for record_id in record_ids:
+                scan, pose = scan_of(record_id), self._looks[record_id][1]
+                seen = None if scan is None else gaze(scan, pose, spot.low_m[None], spot.high_m[None])
+                if seen is not None and seen.is_clear[0]:
+                    found.append((pose_cell(pose), float(seen.hits[0])))
+            return found
+
+        before = [share for _, share in hits(sorted(told)[-_MOST_LOOKS:])]
+        usual = sum(before) / len(before) if before else 0.0
+        if usual < _LEAST_USUAL:
+            return False
+        since = hits(later[-_MOST_LOOKS:])
+        empty = {cell for cell, share in since if share <= _EMPTY_BELOW * usual}
+        filled = {cell for cell, share in since if share >= _PRESENT_ABOVE * usual}
+        return len(empty) >= _LOOKS and len(empty) > len(filled)
+
+    def _facing(self, point: np.ndarray, near_m: float, after_s: float, until_s: float) -> list[RecordId]:
+        """Views from so near, turned towards a point, of a time; oldest first."""
+        if len(self._stacked) != len(self._looks):
+            self._stacked = np.stack([pose for _, pose in self._looks.values()])
+            self._stamps = np.array([stamp_s for stamp_s, _ in self._looks.values()])
+        towards = point - self._stacked[:, :3, 3]
+        away_m = np.linalg.norm(towards, axis=1)
+        ahead = -(towards * self._stacked[:, :3, 2]).sum(axis=1)
+        is_facing = (away_m <= near_m) & (ahead > _IN_VIEW * away_m)
+        chosen = np.flatnonzero(is_facing & (self._stamps > after_s) & (self._stamps <= until_s))
+        ids = list(self._looks)
+        return [ids[i] for i in chosen[np.argsort(self._stamps[chosen], kind="stable")]]
 
 
 def _point(corner: np.ndarray) -> tuple[float, float, float]:

@@ -17,11 +17,13 @@ from placecell.agents.goals import Mention
 from placecell.agents.looking import Looker
 from placecell.agents.resting import gap_m, rests_on, shelved
 from placecell.agents.sizes import SIZES, size_fit
+from placecell.agents.thing_colours import ThingColours, coloured
 from placecell.agents.usual import is_usual
 from placecell.memory.object_states import ObjectChange, SceneObject, Sighting
 from placecell.memory.records import Recollection, RecordId
 from placecell.memory.room_names import Namer, view_namer
 from placecell.memory.rooms import Room
+from placecell.perception.scan import Scan
 from placecell.perception.vocabulary import COLOUR_WORDS, NOUNS, ROOM_WORDS
 
 __all__ = ["CARRIERS", "MAX_PICTURES", "MappedScene", "Match"]
@@ -63,10 +65,16 @@ class MappedScene:
         self._glimpsed = self._overlooked(glimpses or Glimpses())
         self.things = (*self._mapped, *self._glimpsed)
         self._row = {thing.object_id: i for i, thing in enumerate(self.things)}
+        self._thing_colours = ThingColours(memory)
 
     def _overlooked(self, glimpses: Glimpses) -> tuple[SceneObject, ...]:
         """Small things that views tell of where the map has none."""
         found: list[SceneObject] = []
+
+        def scan_of(record_id: RecordId) -> Scan | None:
+            scan: Scan | None = self.memory.get(record_id).scan
+            return scan
+
         for spot in spots_of(glimpses.read(self.memory.records(), self._as_of)):
             if any(_explains(thing, spot) for thing in self._mapped):
                 continue
@@ -79,7 +87,8 @@ class MappedScene:
                 ),
                 default=0.0,
             )
-            if (chance := spot.chance(carried)) >= _FAINT:
+            chance = spot.chance(carried)
+            if chance >= _FAINT and not glimpses.has_left(spot, scan_of, self._as_of):
                 found.append(replace(thing, confidence=chance))
         return tuple(found)
 
@@ -137,7 +146,7 @@ class MappedScene:
         noun = max(names, key=lambda name: self.chance(thing, (name,))) if names else self.name_of(thing)
         groups = [(f"{colour} {noun}",) for colour in COLOUR_WORDS]
         shares = self.look.divide(np.asarray(thing.embedding, np.float32)[None], groups, self.look.thing_prompt)[0]
-        return dict(zip(COLOUR_WORDS, (float(share) for share in shares), strict=True))
+        return coloured(dict(zip(COLOUR_WORDS, shares.tolist(), strict=True)), self._thing_colours.of(thing))
 
     def chance(self, thing: SceneObject, names: Sequence[str]) -> float:
         """Chance that a thing is of one of these categories."""

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from placecell.agents.glimpses import Glimpses, spots_of
-from placecell.geometry import Camera
+from placecell.geometry import Camera, look_at
 from placecell.memory.records import Record
 from placecell.perception.detection import Detection
+from placecell.perception.scan import Scan
 from placecell.perception.scene import Scene
 
 
@@ -67,3 +68,44 @@ def test_large_and_nameless_things_and_later_records_are_left_out() -> None:
 @pytest.mark.parametrize("name", ["bed", "sofa", "painting"])
 def test_only_what_is_put_on_others_is_looked_for(name: str) -> None:
     assert spots_of(Glimpses().read(_records((_detection(name, (1.0, 0.8, 2.0)),)))) == []
+
+
+CAMERA = Camera.from_degrees(96, 96, 90.0)
+BOX = np.array([-0.15, 0.85, -0.15]), np.array([0.15, 1.15, 0.15])  # hangs in the middle of a room
+
+
+def _look(seq: int, stamp_s: float, x: float, z: float, is_there: bool, is_told: bool = False) -> Record:
+    """A view of the middle from (x, z), with a thing or through to a wall ten metres on."""
+    pose = look_at(np.array([x, 1.0, z]), np.array([0.0, 1.0, 0.0]))
+    rays = CAMERA.directions().reshape(-1, 3) @ pose[:3, :3].T
+    rays = np.where(np.abs(rays) < 1e-9, 1e-9, rays)
+    near, far = (BOX[0] - pose[:3, 3]) / rays, (BOX[1] - pose[:3, 3]) / rays
+    enter, leave = np.minimum(near, far).max(axis=1), np.maximum(near, far).min(axis=1)
+    depth = np.where((enter < leave) & is_there, enter, 10.0).reshape(96, 96).astype(np.float32)
+    found = (_detection("bowl", (0.0, 1.0, 0.0), 0.3),) if is_told else ()
+    scene = Scene.of(CAMERA, found, Scan.from_depth(depth, CAMERA))
+    return Record("robot", seq, "moment", stamp_s, stamp_s, pose=pose, scene=scene)
+
+
+@pytest.mark.parametrize(
+    ("later", "has_left"),
+    [
+        ([(500.0, 0.0, 2.0, False), (501.0, 1.5, 0.0, False)], True),
+        ([(500.0, 0.0, 2.0, False), (501.0, 0.1, 2.1, False)], False),  # twice from one place
+        ([(500.0, 0.0, 4.0, False), (501.0, 4.0, 0.0, False)], False),  # from further away
+        ([(30.0, 0.0, 2.0, False), (31.0, 1.5, 0.0, False)], False),  # while one looked
+        ([(500.0, 0.0, 2.0, True), (501.0, 1.5, 0.0, True)], False),  # it is there, and no view told it apart
+        ([(500.0, 0.0, 2.0, False), (501.0, 1.5, 0.0, False), (502.0, -1.5, 0.0, True), (503.0, 0, -2.0, True)], False),
+    ],
+)
+def test_a_glimpse_holds_until_two_views_from_as_near_look_through_its_place(
+    later: list[tuple[float, float, float, bool]], has_left: bool
+) -> None:
+    records = [_look(i, float(i), 0.1 * i, 2.2, is_there=True, is_told=True) for i in range(3)]
+    records += [_look(3 + i, *row) for i, row in enumerate(later)]
+    scans = {record.record_id: record.scan for record in records}
+    glimpses = Glimpses()
+    (spot,) = [spot for spot in spots_of(glimpses.read(records)) if spot.name == "bowl"]
+    assert glimpses.has_left(spot, scans.__getitem__) == has_left
+    assert not glimpses.has_left(spot, scans.__getitem__, as_of=400.0)
+    assert not glimpses.has_left(spot, lambda record_id: None)
