@@ -12,6 +12,7 @@ from placecell.agents.inklings import Inklings
 from placecell.agents.matching import Matcher
 from placecell.agents.planner import Sensed
 from placecell.agents.roaming import Reach, Roamer
+from placecell.agents.sizes import SIZES
 from placecell.agents.surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = ["Candidate", "Prospects"]
 
 _VAIN_M: Final = 0.6  # so near to what was looked at in vain nothing new is looked for
 _AGREEING: Final = 2  # views that must fit the goal at a place of which the map does not tell
+_LARGE_M: Final = 0.9  # the map does not overlook what is at least so tall or wide
 _UNSURE: Final = 0.5  # chance that a thing is there still when its place looked empty
 
 
@@ -102,11 +104,14 @@ class Prospects:
     def inkling(self, is_last: bool = False) -> Candidate | None:
         """The likeliest of what only single views show, where nothing that the map tells of was looked at in vain.
 
-        Close looks do not count against it: most views take it for a part of something else.
+        Close looks do not count against it: most views take it for a part of something else. That happens to small
+        things only.
         """
         vain = [thing for thing in self._around.things if thing.object_id in self.rejected]
         found = []
         for thing in self._inklings.things(self._around.views):
+            if _least_m(thing.name) >= _LARGE_M:
+                continue
             is_vain = any(math.dist(thing.position_m, other.position_m) < _VAIN_M for other in vain)
             if is_vain or (not is_last and thing.num_sightings < 2 * self.rejected.get(thing.object_id, 0)):
                 continue
@@ -159,3 +164,8 @@ class Prospects:
             return best
         beyond = min(reach.metres for reach in frontiers)
         return best if best.chance / (best.metres + 1.0) > 0.25 / (beyond + 1.0) else None
+
+
+def _least_m(name: str) -> float:
+    """How tall or wide even the smallest thing of a name is, metres."""
+    return max(SIZES[name][0], SIZES[name][2]) if name in SIZES else 0.0

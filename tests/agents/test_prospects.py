@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from placecell.agents.goals import Goal
+from placecell.agents.inklings import Inklings, View
 from placecell.agents.matching import Matcher
 from placecell.agents.navigator import NavigatorConfig
 from placecell.agents.planner import Experience
@@ -24,6 +25,8 @@ from placecell.geometry import Camera
 from placecell.memory.memory import Memory
 from placecell.memory.object_states import SceneObject
 from placecell.memory.places import Frontier
+from placecell.memory.records import RecordId
+from placecell.perception.detection import Detection
 from placecell.perception.encoders import open_encoder
 
 ENCODER = open_encoder("builtin", threads=1)
@@ -105,6 +108,19 @@ def test_single_views_must_agree_and_be_sure_even_at_last(num_views: int, chance
     known = candidate(1, chance, 1.0)
     seen = Candidate(replace(known.thing, num_sightings=num_views), chance, 1.0, is_inkling=True)
     assert prospects().takes(seen, is_last=True) == prospects().takes(seen, is_last=False) == is_taken
+
+
+@pytest.mark.parametrize(("name", "is_found"), [("mug", True), ("piano", False)])
+def test_single_views_tell_of_small_things_only(name: str, is_found: bool) -> None:
+    judge = prospects(name)
+    judge._matcher.detection_chance = lambda found: 0.9  # type: ignore[method-assign]
+    judge._inklings = Inklings(lambda found: 0.9)
+    judge._roamer.metres_to = lambda point: 1.0  # type: ignore[method-assign]
+    seen = Detection(
+        (0.1, 0.1, 0.3, 0.3), 300, (0.0, 0.7, 0.0), (0.2, 0.9, 0.2), (0.1, 0.8, 0.1), labels=((name, 0.9),)
+    )
+    judge._around.views += [View(RecordId("a", number), float(number), seen) for number in (1, 2)]
+    assert (judge.inkling(is_last=True) is not None) == is_found
 
 
 JUDGE, ONE = prospects("mug"), prospects("the red mug")
