@@ -309,12 +309,11 @@ class Navigator:
         return Decision(action, "to where it may have been overlooked", (x, y, z))
 
     def _give_up(self) -> Decision:
-        return Decision(
-            STOP,
-            f"no {self.goal.text or 'such thing'} here",
-            is_refusal=True,
-            covered=self._around.covered(self.config.patrol_m),
-        )
+        """Refuse the goal, and say what was looked at and what was not."""
+        covered, left = self._around.covered(self.config.patrol_m), len(self._roamer.frontiers())
+        rest = f", {left} opening{'s' * (left > 1)} not followed" if left else ""
+        said = f"no {self.goal.text or 'such thing'} here: looked at {covered:.0%} of the known floor{rest}"
+        return Decision(STOP, said, is_refusal=True, covered=covered)
 
     @property
     def values(self) -> ValueMap:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -167,6 +168,7 @@ def test_before_it_refuses_it_goes_near_what_looked_like_the_goal(hunts: int) ->
     planner = Navigator(NavigatorConfig(hunts=hunts))
     found = pursue(env, planner, experience, Goal.from_text("violin"), sensed, max_steps=150, watch=watch)
     assert found.has_stopped and found.decision.is_refusal and found.decision.covered == pytest.approx(1.0, abs=0.05)
+    assert re.search(r"looked at \d+% of the known floor$", found.decision.reason)
     assert (hunted > 0) == (hunts > 0) and (nearest_m < 1.2) == (hunts > 0)
 
 
