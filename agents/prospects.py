@@ -24,6 +24,7 @@ __all__ = ["Candidate", "Prospects"]
 _VAIN_M: Final = 0.6  # so near to what was looked at in vain nothing new is looked for
 _AGREEING: Final = 2  # views that must fit the goal at a place of which the map does not tell
 _LARGE_M: Final = 0.9  # the map does not overlook what is at least so tall or wide
+_EVEN, _STAYS = 0.85, 0.5  # of the best odds: what is as likely, and what keeps one from turning to another
 _UNSURE: Final = 0.5  # chance that a thing is there still when its place looked empty
 
 
@@ -148,10 +149,15 @@ class Prospects:
         """The likeliest; of things about as likely the nearest, and the `current` target sooner than another."""
         if not candidates:
             return None
-        top = max(candidate.chance for candidate in candidates)
-        share = 0.92 if self._matcher.goal.is_unique else 0.8
-        alike = [candidate for candidate in candidates if candidate.chance >= share * top]
         kept = None if current is None else current.object_id
+        if self._matcher.goal.kind == "image":  # of two of a kind and colour one is the likelier, sure as both look
+            top = max(_odds(candidate.chance) for candidate in candidates)
+            shares = {True: _STAYS, False: _EVEN}
+            alike = [c for c in candidates if _odds(c.chance) >= shares[c.thing.object_id == kept] * top]
+        else:
+            share = 0.92 if self._matcher.goal.is_unique else 0.8
+            top = max(candidate.chance for candidate in candidates)
+            alike = [candidate for candidate in candidates if candidate.chance >= share * top]
         return min(alike, key=lambda c: (c.metres - (1.0 if c.thing.object_id == kept else 0.0), c.thing.object_id))
 
     def worth_a_look(self, candidates: Sequence[Candidate], frontiers: Sequence[Reach]) -> Candidate | None:
@@ -169,3 +175,7 @@ class Prospects:
 def _least_m(name: str) -> float:
     """How tall or wide even the smallest thing of a name is, metres."""
     return max(SIZES[name][0], SIZES[name][2]) if name in SIZES else 0.0
+
+
+def _odds(chance: float) -> float:
+    return chance / max(1.0 - chance, 1e-6)

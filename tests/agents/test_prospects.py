@@ -110,6 +110,15 @@ def test_single_views_must_agree_and_be_sure_even_at_last(num_views: int, chance
     assert prospects().takes(seen, is_last=True) == prospects().takes(seen, is_last=False) == is_taken
 
 
+def test_of_two_that_look_like_the_picture_the_likelier_is_gone_to_unless_the_other_is_at_hand() -> None:
+    judge = prospects(Goal.from_image(np.zeros((32, 32, 3), np.uint8)))
+    right, twin = candidate(1, 0.97, 6.0), candidate(2, 0.95, 1.0)
+    assert judge.best([right, twin]) is right
+    assert judge.best([right, candidate(2, 0.969, 1.0)]) is not right
+    assert judge.best([right, twin], twin.thing) is twin  # no going to and fro
+    assert judge.best([right, candidate(2, 0.9, 1.0)], twin.thing) is right
+
+
 @pytest.mark.parametrize(("name", "is_found"), [("mug", True), ("piano", False)])
 def test_single_views_tell_of_small_things_only(name: str, is_found: bool) -> None:
     judge = prospects(name)
