@@ -17,7 +17,7 @@ from placecell.agents.choices import clean_choice
 from placecell.agents.goals import Mention
 from placecell.agents.purposes import things_for, things_that_are
 from placecell.agents.scene import Match
-from placecell.agents.scene_things import ROOM_OF, SURE, ThingReader
+from placecell.agents.scene_things import NAMED, ROOM_OF, SURE, ThingReader
 
 __all__ = ["SceneReader"]
 
@@ -70,7 +70,7 @@ class SceneReader(ThingReader):
         """Whether a thing is elsewhere than it was."""
         fates, found = self._fates()
         best = max(fates.values())
-        if best < SURE:
+        if best < NAMED:
             return self._refuse(self._question.thing.phrase, best)
         is_so = fates["moved"] >= 0.7 * max(fates["here"], fates["gone"], fates["new"])
         things = [match.thing for match in found[:2]]
@@ -82,7 +82,7 @@ class SceneReader(ThingReader):
         """Whether a thing is no longer there."""
         fates, found = self._fates()
         best = max(fates.values())
-        if best < SURE:
+        if best < NAMED:
             return self._refuse(self._question.thing.phrase, best)
         there = max(fates["here"], fates["moved"], fates["new"])
         is_so = fates["gone"] > there
@@ -93,7 +93,7 @@ class SceneReader(ThingReader):
         """Where a thing was before it was moved or taken away."""
         fates, found = self._fates()
         best = max(fates.values())
-        if best < SURE:
+        if best < NAMED:
             return self._refuse(self._question.thing.phrase, best)
         likely = [match for match in found if match.chance >= 0.5 * best]
         past = [match for match in likely if len(match.thing.stays) > 1] or [

@@ -21,9 +21,10 @@ from placecell.agents.usual import is_usual, usual_for
 from placecell.agents.vocabulary import COLOURS, ROOMS
 from placecell.memory.object_states import SceneObject
 
-__all__ = ["ROOM_OF", "SURE", "ThingReader"]
+__all__ = ["NAMED", "ROOM_OF", "SURE", "ThingReader"]
 
 SURE: Final = 0.2  # a thing that fits a phrase worse is not there
+NAMED: Final = 0.12  # the same where the question takes it for granted that there is one: "where is the red mug"
 _NEXT_M: Final = 0.9
 _CLOSED: Final = ("is_on", "anything_on", "is_next_to", "is_in", "is_colour")  # yes or no, however unsure
 _GUESS: Final = 0.1  # chance of an answer that rests on what is usual alone
@@ -108,7 +109,7 @@ class ThingReader:
             return None
         worst = min(pairs, key=lambda pair: pair[1].chance if pair[1] else 0.0)
         chance = worst[1].chance if worst[1] else 0.0
-        return self._refuse(worst[0].phrase, chance) if chance < SURE else None
+        return self._refuse(worst[0].phrase, chance) if chance < NAMED else None
 
     # --- one thing ---------------------------------------------------------------------------------------------------
 
@@ -324,7 +325,7 @@ class ThingReader:
     def on_what(self) -> Answer | None:
         """What a thing stands on."""
         mention = self._question.thing
-        found = [match for match in self._scene.find(mention) if match.chance >= SURE]
+        found = [match for match in self._scene.find(mention) if match.chance >= NAMED]
         if not found:
             best = self._scene.best(mention)
             return self._refuse(mention.phrase, best.chance if best else 0.0)
