@@ -29,7 +29,7 @@ __all__ = ["Adviser", "Candidate", "Navigator", "NavigatorConfig"]
 
 _LITTLE_M2: Final = 1.0  # frontiers with less unknown behind them can wait
 _SPARE: Final = 100  # steps that late leaves to look for something at least; then it is refused
-_CIRCLING: Final = 30  # steps beside a thing after which that is near enough, if no way led nearer
+_CIRCLING: Final = 60  # steps beside a thing after which that is near enough, if no way led nearer
 
 
 @dataclass(frozen=True, slots=True)
