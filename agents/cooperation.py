@@ -78,6 +78,7 @@ class Cooperator:
         self._targets = Targets(name, sharing, self.mates, self.style)
         self._gifts = Gifts(self.style)
         self._steady = Steadiness()
+        self._planned: tuple[int, Any, Goal] | None = None
         self._has_monsters = False
         self._shelter: Shelter | None = None  # where it digs in
         self._stuck = 0
@@ -103,6 +104,8 @@ class Cooperator:
             if self.sharing is not None and self.style.roles:
                 self._left = self.style.tree.steps_left(self.now)
             self._tell(sight)
+            if self.style.terse:
+                self._write(step, write_finds(self._firsts(news)))
 
     def _is_time_to_tell(self, sight: Sight, news: list[Find]) -> bool:
         silent = sight.step - self._told_step
@@ -118,6 +121,13 @@ class Cooperator:
         new = np.bincount([find.material for find in news], minlength=len(MATERIALS))
         return any(counts[material] - new[material] < 2 for material in found)
 
+    def _firsts(self, news: list[Find]) -> list[Find]:
+        """Iron and diamonds among the news, of which none was known before."""
+        kinds = [MATERIALS.index(item) for item in ("iron", "diamond")]
+        counts = {kind: sum(find.material == kind for find in news) for kind in kinds}
+        first = [kind for kind in kinds if counts[kind] == (self.known.materials == kind).sum()]
+        return [find for find in news if find.material in first]
+
     def _tell(self, sight: Sight) -> None:
         doing = "" if self.goal is None else f"{self.goal.kind}.{self.goal.item}".rstrip(".")
         finds = write_finds(self._pending.values())
@@ -127,7 +137,7 @@ class Cooperator:
             self._write(sight.step, finds, PRIVATE)
             finds = ""
         whole = f"#{self._whole}" if self.style.tells_all else ""
-        self._write(sight.step, f"{finds} {status} {whole}".strip())
+        self._write(sight.step, f"{finds} {status} {whole}".strip(), *((PRIVATE,) if self.style.terse else ()))
         self._pending, self._told_step = {}, sight.step
         self._told_tools = _num_tools(sight)
         self._folded[self.name] = self.memory.have()[self.name].copy()
@@ -194,10 +204,30 @@ class Cooperator:
 
     def _plan(self, now: Situation) -> Goal:
         """What to do next towards the diamond."""
-        if not self.style.roles or not self.mates:
-            return self.style.tree.next_goal(now, self._targets.taken(now))
         tree = self.style.tree
-        return tree.next_goal(now, self._targets.taken(now)) if self._makes(now) else self._help(now, tree)
+        if not self.style.roles or not self.mates or self._makes(now):
+            return self._next_goal(now, tree)
+        return self._help(now, tree)
+
+    def _next_goal(self, now: Situation, tree: TechTree) -> Goal:
+        """What comes next of the tech tree; thought over every few steps, and wherever something has changed."""
+        step, counts = now.sight.step, np.bincount(self.known.materials.ravel(), minlength=len(MATERIALS))
+        rare = counts[[MATERIALS.index(name) for name in _URGENT]].tolist()
+        key = (tree, tuple(now.inventory.values())[4:], rare, bool(counts[MATERIALS.index("stone")]))
+        if self._planned is not None:
+            planned, had, goal = self._planned
+            if step - planned < self.style.think_steps and had == key and self._is_on_the_way(now, goal):
+                return goal
+        goal = tree.next_goal(now, self._targets.taken(now))
+        self._planned = (step, key, goal)
+        return goal
+
+    def _is_on_the_way(self, now: Situation, goal: Goal) -> bool:
+        if goal.kind != "collect" or goal.target is None:
+            return False
+        (x, y), material = now.position, "tree" if goal.item == "wood" else goal.item
+        is_far = abs(goal.target[0] - x) + abs(goal.target[1] - y) > 2
+        return is_far and self.known.at(goal.target) == material
 
     def _fresh_mates(self, now: Situation) -> list[Mate]:
         step = now.sight.step
@@ -222,7 +252,7 @@ class Cooperator:
         """What to do while somebody else is nearer to the diamond: look for what the team has not found."""
         is_late = any(mate.inventory.get("iron_pickaxe") for mate in self._fresh_mates(now))
         aside, near = (self.style.late_steps,) * 2 if is_late else (self.style.aside_steps, min(tree.near_steps, 3.0))
-        goal = replace(tree, near_steps=near).next_goal(now, self._targets.taken(now))
+        goal = self._next_goal(now, replace(tree, near_steps=near))
         is_known = {item: bool(now.known.mask(item).any()) for item in ("stone", "coal", "iron", "diamond")}
         missing = [item for item, known in is_known.items() if not known]
         if not missing or (goal.kind != "explore" and goal.cost <= aside):

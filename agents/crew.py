@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from placecell.agents.cooperation import Cooperator, Style
@@ -14,10 +14,12 @@ from placecell.memory.sharing import Policy, Sharing
 from placecell.memory.signing import KeyRegistry, Signer
 from placecell.memory.transports import Faults, Network
 
-__all__ = ["STEPS", "Crew", "Episode", "make_crew", "play"]
+__all__ = ["AGREED", "STEPS", "Crew", "Episode", "make_crew", "play"]
 
 #: One step is one second of the protocol. Records go as soon as they are written; queries make up for what was lost.
 STEPS = Policy(every_s=200.0, patience_s=300.0, name_lease_s=200.0)
+#: The same for agents that begin together, and have agreed to tell each other everything.
+AGREED = replace(STEPS, asks_first=False)
 
 
 @dataclass(eq=False)
@@ -48,7 +50,7 @@ def make_crew(
     style: Style,
     shares: bool,
     area: Cell = (64, 64),
-    policy: Policy = STEPS,
+    policy: Policy = AGREED,
     seed: int = 0,
     make: Callable[..., Cooperator] = Cooperator,
 ) -> Crew:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-from scipy.ndimage import distance_transform_cdt, uniform_filter
+from scipy.ndimage import distance_transform_cdt
 
 from placecell.agents.crafting import DIRECTIONS, MINED_WITH, Cell, Sight
 from placecell.agents.known_map import KnownMap
@@ -17,9 +17,6 @@ from placecell.agents.ways import BLOCKED, Ways, entering_costs
 __all__ = ["Goal", "Situation"]
 
 _OPEN = ("grass", "sand", "path")
-_GROVE: Final = 5  # cells across in which other trees are company
-_COMPANY: Final = 0.5  # steps that one of them is worth
-_MOST_COMPANY: Final = 4  # no more than these count
 _RIVALRY: Final = 3.0  # steps that a tree is farther where somebody else is nearer
 
 
@@ -110,22 +107,20 @@ class Situation:
         beside = np.minimum.reduce([reach[:-2, 1:-1], reach[2:, 1:-1], reach[1:-1, :-2], reach[1:-1, 2:]])
         beside = np.where(mask, beside, np.inf)
         score = beside if then is None else beside + weight * then
-        best = int((score + self._tree_costs if material == "tree" else score).argmin())
+        best = int((score + self.rivalry if material == "tree" else score).argmin())
         cell = (best // mask.shape[1], best % mask.shape[1])
         return (float(beside[cell]), cell) if np.isfinite(beside[cell]) else (float("inf"), None)
 
     @cached_property
-    def _tree_costs(self) -> np.ndarray:
-        """What a tree costs besides the way there: more where another player in sight is nearer, less among others."""
-        trees = self.known.mask("tree").astype(float)
-        costs = -_COMPANY * np.minimum(uniform_filter(trees, _GROVE, mode="constant") * _GROVE**2 - 1, _MOST_COMPANY)
-        xs, ys = np.mgrid[: costs.shape[0], : costs.shape[1]]
+    def rivalry(self) -> np.ndarray:
+        """Steps that a tree is worth less where another player in sight is nearer to it."""
+        xs, ys = np.mgrid[: self.known.area[0], : self.known.area[1]]
         far = np.abs(xs - self.position[0]) + np.abs(ys - self.position[1])
-        is_rivals = np.zeros(costs.shape, bool)
+        is_rivals = np.zeros(self.known.area, bool)
         for (x, y), kind in self.sight.creatures_at.items():
             if kind >= 7:
                 is_rivals |= np.abs(xs - x) + np.abs(ys - y) < far
-        return np.asarray(costs + np.where(is_rivals, _RIVALRY, 0.0) + _COMPANY * _MOST_COMPANY)
+        return np.where(is_rivals, _RIVALRY, 0.0)
 
     def around(self, cell: Cell, reach: int = 1) -> tuple[slice, slice]:
         """The window of cells within `reach` of a cell along both axes."""

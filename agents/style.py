@@ -21,11 +21,14 @@ class Style:
         tells_finds: Others may have what it found; otherwise only where it is, what it has and how far along it is.
         thrifty: Claims are told within the records, a few bytes each, instead of in frames of their own; records are
             fewer where there are many to tell, or there is little to tell.
+        terse: Others hear of the first iron and the first diamond that is found, and of nothing else.
+        sectors: Each looks in its own part of the circle around the start, instead of claiming where it looks.
         tells_all: Others get every observation, whole: what sharing everything costs.
         tree: How it follows the tech tree.
         survival: When its needs come first.
         patience: See `placecell.agents.scouting.best_walk`.
         loyalty: See there.
+        think_steps: What it fetches is thought over after so many steps, or once anything has changed.
         batch_steps: A record is written after so many steps, or at once where what was found is rare.
         crowd_steps: Where it is thrifty, not before so many steps for each of the others, as every one of them is told.
         batch_cells: Where it is thrifty and found fewer cells in that time, after twice as many steps.
@@ -45,11 +48,14 @@ class Style:
     roles: bool = True
     tells_finds: bool = True
     thrifty: bool = False
+    terse: bool = False
+    sectors: bool = False
     tells_all: bool = False
     tree: TechTree = field(default_factory=TechTree)
     survival: Survival = field(default_factory=Survival)
     patience: float = 6.0
     loyalty: float = 1.15
+    think_steps: int = 3
     batch_steps: int = 8
     crowd_steps: int = 6
     batch_cells: int = 16

@@ -29,6 +29,7 @@ class Targets:
     def __init__(self, name: str, sharing: Sharing | None, mates: dict[str, Mate], style: Style) -> None:
         self._name, self._sharing, self._mates, self._style = name, sharing, mates, style
         self._claimed: tuple[str, float] | None = None
+        self._start: Cell | None = None  # where it first looked for something
 
     def claim(self, now: Situation, kind: str, cell: Cell, cost: float) -> None:
         """Claim a cell to "look" at or "take", unless that is claimed already."""
@@ -78,7 +79,11 @@ class Targets:
     def share_of_the_world(self, now: Situation) -> Float64[np.ndarray, "w h"]:
         """How far each cell is this agent's to look at, from `apart` to 1: others are nearer to the rest."""
         area = now.known.area
-        if self._sharing is None or not self._style.claims or not self._mates:
+        if self._sharing is None or not self._style.claims:
+            return np.ones(area)
+        if self._style.sectors:
+            return self._sector(now)
+        if not self._mates:
             return np.ones(area)
         xs, ys = np.mgrid[: area[0], : area[1]]
         mine = np.abs(xs - now.position[0]) + np.abs(ys - now.position[1])
@@ -96,6 +101,16 @@ class Targets:
             for x, y in places:
                 is_others |= np.abs(xs - x) + np.abs(ys - y) < mine
         return np.where(is_others, self._style.apart, 1.0)
+
+    def _sector(self, now: Situation) -> Float64[np.ndarray, "w h"]:
+        """The same where nobody says where it goes: equal parts of the circle around the start, in order of names."""
+        assert self._sharing is not None
+        self._start = self._start or now.position
+        names = sorted([self._name, *self._sharing.peers])
+        xs, ys = np.mgrid[: now.known.area[0], : now.known.area[1]]
+        turn = np.arctan2(ys - self._start[1], xs - self._start[0]) / (2 * np.pi)
+        off = np.abs((turn - names.index(self._name) / len(names) + 0.5) % 1.0 - 0.5)
+        return np.where(off <= 0.5 / len(names), 1.0, self._style.apart)
 
 
 def _far(a: Cell, b: Cell) -> int:

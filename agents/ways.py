@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import dijkstra
 from placecell.agents.crafting import MATERIALS, Cell
 from placecell.agents.known_map import KnownMap
 
-__all__ = ["BLOCKED", "Ways", "entering_costs"]
+__all__ = ["BLOCKED", "Ways", "entering_costs", "steps_to"]
 
 BLOCKED: Final = 1e6
 _NO_WAY: Final = 1e5
@@ -89,6 +89,27 @@ class Ways:
         while index != start and self.before[index] != start:
             index = int(self.before[index])
         return index // h, index % h
+
+
+def steps_to(costs: Float64[np.ndarray, "w h"], ends: Float64[np.ndarray, "w h"]) -> Float64[np.ndarray, "w h"]:
+    """Least cost from each cell to anywhere, with what it costs to end there.
+
+    Args:
+        costs: Of entering each cell.
+        ends: Cost of ending in each cell; `BLOCKED` and more where nothing ends.
+
+    Example:
+        >>> ends = np.full((3, 1), BLOCKED); ends[2] = 5.0
+        >>> steps_to(np.ones((3, 1)), ends).ravel().tolist()
+        [7.0, 6.0, 5.0]
+    """
+    graph, flat = _graph((costs.shape[0], costs.shape[1])), ends.ravel()
+    cells = np.flatnonzero(flat < BLOCKED)
+    data = np.concatenate([np.repeat(costs.ravel(), np.diff(graph.indptr)), flat[cells]])  # ways, from back to front
+    indices = np.concatenate([graph.indices, cells]).astype(np.int32)
+    indptr = np.append(graph.indptr, len(indices)).astype(np.int32)
+    matrix = csr_matrix((data, indices, indptr), shape=(len(flat) + 1, len(flat) + 1))
+    return np.asarray(dijkstra(matrix, indices=len(flat))[:-1].reshape(costs.shape))
 
 
 @functools.lru_cache(maxsize=8)

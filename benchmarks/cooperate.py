@@ -20,7 +20,7 @@ import numpy as np
 from placecell.agents.chat_cooperator import ChatCooperator
 from placecell.agents.chat_model import ChatModel
 from placecell.agents.cooperation import Cooperator, Style
-from placecell.agents.crew import STEPS, Crew, make_crew, play
+from placecell.agents.crew import AGREED, Crew, make_crew, play
 from placecell.agents.goal_graph import GoalGraph
 from placecell.benchmarks import bootstrap
 from placecell.benchmarks.chat_players import (
@@ -43,6 +43,8 @@ __all__ = ["CONDITIONS", "CooperateSettings", "aggregate", "condition_names", "c
 CONDITIONS: Final = ("private", "roles", "memory", "both", "everything", *CHAT_CONDITIONS)
 FORGETFUL: Final = "forgetful"  # one agent that knows what it sees at the moment, the baseline of DAMCS's headline
 VIEWS: Final = ("partial", "full")
+_FRAME_BYTES: Final = 320.0  # enough for one record, signed
+_TERSE_BYTES: Final = 4.0  # a step and peer; with less, finds of ores are all that is told
 _NOBODY: Final = ChatModel("http://localhost/v1", "nobody")
 MARKS: Final = {2: 0.63, 6: 0.74}  # fewer steps than one agent of the same kind
 MILESTONES: Final = (
@@ -106,20 +108,22 @@ def play_one(settings: CooperateSettings, videos: Path | None, episode: Episode)
     if condition == "everything":
         style = replace(style, batch_steps=1, crowd_steps=0, batch_cells=0, thrifty=True)
     shares = condition not in ("alone", FORGETFUL, "private")
-    policy = STEPS
+    policy = AGREED
     if settings.bytes_per_step is not None and shares and condition != "everything":
         each = settings.bytes_per_step / (int(num) - 1)
-        # A signed frame takes some 150 bytes, a query 100: few of them, the latter for a tenth of the budget.
-        every_s = max(STEPS.every_s, 1000.0 / each)
+        # A signed frame takes some 150 bytes: each peer is told of one find at once, and then it is saved up again.
+        every_s = max(AGREED.every_s, 1000.0 / each)
         policy = replace(
-            STEPS,
+            AGREED,
             bytes_per_s=each,
             burst_bytes=max(50 * each, 1536.0),
-            saved_bytes=0.0,
+            saved_bytes=_FRAME_BYTES,
             every_s=every_s,
             patience_s=1.5 * every_s,
         )
-        style = replace(style, thrifty=True, batch_steps=max(style.batch_steps, min(round(150 / each), 40)))
+        is_terse = each < _TERSE_BYTES
+        batch_steps = max(style.batch_steps, min(round(150 / each), 40))
+        style = replace(style, thrifty=True, terse=is_terse, sectors=is_terse, batch_steps=batch_steps)
     make: Callable[..., Cooperator] = Cooperator
     client = None
     if condition in CHAT_CONDITIONS:

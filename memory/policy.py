@@ -15,6 +15,8 @@ class Policy:
 
     Args:
         every_s: Seconds between two queries to a peer.
+        asks_first: Query a peer as soon as it is heard of; without, agents have agreed before to tell each other
+            everything that is their own, and the first query comes after `every_s`.
         patience_s: Seconds after which something sent that has not arrived is sent again.
         name_lease_s: Seconds of silence after which an agent's name may be taken over by another session of it.
         max_frame_bytes: Longest frame that is sent or read.
@@ -31,6 +33,7 @@ class Policy:
     """
 
     every_s: float = 1.0
+    asks_first: bool = True
     patience_s: float = 2.0
     name_lease_s: float = 5.0
     max_frame_bytes: int = MAX_FRAME_BYTES

@@ -135,6 +135,10 @@ class Sharing:
             peer = self._peer(name)
             if peer is None:
                 continue
+            if peer.asked_s is None and not self.policy.asks_first:  # as if both had asked
+                peer.asked_s = now_s
+                if peer.wants is None:
+                    peer.ask({}, self.wants, frozenset({self.name}))
             if peer.asked_s is None or (now_s >= peer.asked_s + self.policy.every_s and self._may_spend(peer)):
                 self._query(peer)
             self._inform(peer)

@@ -25,6 +25,7 @@ pytest.importorskip("cryptography", reason="needs the [team] extra")
 from placecell.envs import crafter  # noqa: E402
 
 EASY = 1004  # a world in which one agent takes a diamond within 100 steps
+RICH = 1033  # one with iron and a diamond near the start
 CELLS = st.tuples(st.integers(0, 15), st.integers(0, 15))
 FINDS = st.dictionaries(CELLS, st.integers(1, 12), max_size=40)
 
@@ -193,6 +194,23 @@ def test_finds_are_told_only_where_they_are_to_be(finds, expected):
     heard = [record.text for record in first.memory.records(agents=["player_1"])]
     assert heard and any(read_finds(text) for text in heard) is expected
     assert first.mates["player_1"].health == 9
+
+
+def test_with_few_bytes_others_hear_of_the_first_ores_alone():
+    env = world(2, 45)
+    crew = make_crew(env.possible_agents, Style(thrifty=True, terse=True), shares=True)
+    episode = play(env, crew, RICH)
+    assert 0 < episode.bytes_sent < 2 * 45 * 6
+    told = [
+        find
+        for agent, other in (("player_0", "player_1"), ("player_1", "player_0"))
+        for record in crew.agents[agent].memory.records(agents=[other])
+        for find in read_finds(record.text)
+    ]
+    assert {crafting.MATERIALS[find.material] for find in told} <= {"iron", "diamond"} and told
+    assert all(not agent.mates for agent in crew.agents.values())
+    kept = crew.agents["player_0"].memory.records(agents=["player_0"])
+    assert sum(len(read_finds(record.text)) for record in kept) > 100  # its own log holds the map
 
 
 def test_a_budget_is_kept():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placecell.agents.chain import Chain
 from placecell.agents.crafting import DIRECTIONS, ITEMS, LETTERS, Sight
 from placecell.agents.known_map import KnownMap
 from placecell.agents.situation import Goal, Situation
@@ -46,14 +47,39 @@ def test_stones_of_the_furnace_come_last():
 
 @pytest.mark.parametrize(("far", "item"), [(3, "iron"), (14, "wood")])
 def test_wood_for_another_table_is_taken_on_long_ways(far, item):
-    now = situation(["g" * (far + 7), "Tggg@t" + "g" * far + "i"], wood=1, coal=1, stone=4, **TOOLS)
+    now = situation(["ggggt" + "g" * (far + 2), "gTgg@g" + "g" * far + "i"], wood=1, coal=1, stone=4, **TOOLS)
     assert TechTree().next_goal(now).item == item
 
 
+def test_the_first_tree_lies_on_the_way_to_the_stone():
+    rows = ["gggggggggggggggg", "ttttttg@ggttttts", "gggggggggggggggg"]
+    assert TechTree().next_goal(situation(rows)).target == (10, 1)
+    assert TechTree().next_goal(situation(["g" * 16, rows[1][::-1], "g" * 16])).target == (5, 1)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=15)
+def test_what_is_to_come_is_what_the_best_order_takes(seed):
+    """Where coal, iron and a place to craft are single cells, the field is the better of two orders of walks."""
+    rng = np.random.default_rng(seed)
+    cells = [tuple(cell) for cell in (rng.permutation(64)[:5, None] // [8, 1] % 8).tolist()]
+    rows, here = np.full((8, 8), "g"), cells[2]
+    for (x, y), letter in zip(cells, "ci@ww", strict=True):
+        rows[y, x] = letter
+    now = situation(["".join(row) for row in rows], **TOOLS)
+    chain = Chain(now)
+    ends = np.full((8, 8), 1e6)
+    ends[here] = 2.0
+    field = chain.ores(("coal", "iron"), chain.to(2, ends))
+    one = chain.ores(("coal",), chain.ores(("iron",), chain.to(2, ends)))
+    other = chain.ores(("iron",), chain.ores(("coal",), chain.to(2, ends)))
+    assert field == pytest.approx(np.minimum(one, other))
+
+
 def test_another_table_is_made_where_the_way_back_is_longer_than_to_the_trees():
-    now = situation(["ttgg@gg" + "g" * 20 + "T"], wood=1, coal=1, iron=1, stone=4, **TOOLS)
+    now = situation(["g" * 28, "ttgg@gg" + "g" * 20 + "T", "g" * 28], wood=1, coal=1, iron=1, stone=4, **TOOLS)
     assert TechTree().next_goal(now).item == "wood"
-    now = situation(["g@gT" + "g" * 16 + "tt"], wood=1, coal=1, iron=1, stone=4, **TOOLS)
+    now = situation(["g" * 22, "g@gT" + "g" * 16 + "tt", "g" * 22], wood=1, coal=1, iron=1, stone=4, **TOOLS)
     assert TechTree().next_goal(now).item == "table" and TechTree().next_goal(now).kind == "meet"
 
 

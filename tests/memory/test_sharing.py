@@ -143,6 +143,19 @@ def test_an_idle_team_sends_queries_only_and_nothing_twice():
     assert ann.total("sent") == bob.total("received") and ann.total("received") == bob.total("sent")
 
 
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_agents_that_agreed_before_tell_each_other_without_a_query(asks_first):
+    network = Network()
+    policy = Policy(every_s=20.0, patience_s=30.0, asks_first=asks_first)
+    ann, bob = (Sharing(new_memory(), network.join(name), policy=policy) for name in ("ann", "bob"))
+    ann.memory.observe(Observation(0.0, "ann", text="the keys are on the shelf"))
+    run(network, {"ann": ann, "bob": bob}, 5.0, 0.0)
+    assert bob.memory.version() == {"ann": 1}
+    assert ("sent", "query") not in bob.traffic.messages or asks_first
+    run(network, {"ann": ann, "bob": bob}, 20.0, 5.0)  # what may have been lost is asked for in time
+    assert bob.traffic.messages["sent", "query"] >= 1 and ann.traffic.messages["sent", "inform"] == 1
+
+
 def test_private_records_and_what_takes_them_back_never_leave():
     network = Network()
     agents = {name: Sharing(new_memory(), network.join(name), session=name) for name in NAMES[:2]}
