@@ -21,6 +21,7 @@ from placecell.agents.scene_things import NAMED, ROOM_OF, SURE, ThingReader
 
 __all__ = ["SceneReader"]
 
+_HALF: Final = 0.5  # chance that what is gone, or new, was moved
 _UNDERSTOOD: Final = 0.7  # a purpose that is understood less well is taken for what may be said of things
 
 
@@ -72,11 +73,11 @@ class SceneReader(ThingReader):
         best = max(fates.values())
         if best < NAMED:
             return self._refuse(self._question.thing.phrase, best)
-        is_so = fates["moved"] >= 0.7 * max(fates["here"], fates["gone"], fates["new"])
-        things = [match.thing for match in found[:2]]
-        rival = max(fates["here"], 1e-6) if is_so else fates["moved"]
-        chance = best * (fates["moved"] if is_so else best) / max((fates["moved"] if is_so else best) + rival, 1e-9)
-        return self._yes_no(is_so, chance, things)
+        away = max(fates["moved"], fates["gone"], fates["new"])  # where it is now need not be known
+        is_so = away >= 0.7 * fates["here"]
+        rival = fates["here"] if is_so else away
+        chance = best * best / max(best + rival, 1e-9)
+        return self._yes_no(is_so, chance, [match.thing for match in found[:2]])
 
     def gone(self) -> Answer | None:
         """Whether a thing is no longer there."""
@@ -119,6 +120,9 @@ class SceneReader(ThingReader):
             for mention in self._mentions:
                 found = self._scene.find(mention, with_gone=True)
                 fates = self._fates_of(found)
+                if kind == "moved":  # it left its place, and where to was not seen; or it stands where nothing stood
+                    fates["moved"] = max(fates["moved"], _HALF * max(fates["gone"], fates["new"]))
+                    fates["gone"], fates["new"] = _HALF * fates["gone"], _HALF * fates["new"]
                 rest = max(value for name, value in fates.items() if name not in kinds)
                 score = max(fates[name] for name in kinds)
                 scores.append(score * score / max(score + rest, 1e-9) + (0.05 * fates["moved"] if score == 0 else 0.0))

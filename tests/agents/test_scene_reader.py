@@ -229,6 +229,17 @@ def test_a_moved_thing_is_noticed() -> None:
     assert reader.ask("Has the vase moved?", as_of=50.0).value is False
 
 
+def test_what_left_its_place_was_moved_wherever_it_is_now() -> None:
+    memory = Memory(encoder=_Words())
+    memory.observe_many(_walk(ROOM, 0.0))
+    memory.observe_many(_walk(tuple(row for row in ROOM if row[0] != "vase"), 100.0))
+    reader = EvidenceReader(memory)
+    assert reader.ask("Is the vase gone?").value is True
+    assert reader.ask("Has the vase been moved?").value is True
+    assert reader.ask("Has the piano been moved?").value is False
+    assert reader.ask("Which of these has been moved?", choices=["the piano", "the vase"]).choice_index == 1
+
+
 def test_a_film_has_no_scene_and_is_read_as_before() -> None:
     memory = Memory(encoder=_Words())
     memory.observe_many(Observation(float(t), text="the keys are on the shelf") for t in range(3))
