@@ -168,9 +168,10 @@ class Chain:
             return float("inf"), float("inf"), None
         first = reach[tuple(trees.T)]
         order = np.lexsort((trees[:, 1], trees[:, 0], first))[:80]
-        trees, first = trees[order], first[order] + now.rivalry[tuple(trees[order].T)]
+        trees, rivalry = trees[order], now.rivalry[tuple(trees[order].T)]
+        first = first[order] + rivalry
         last = beyond[tuple(trees.T)]
-        apart = np.maximum(np.abs(trees[:, None] - trees[None]).sum(-1) - 1.0, 0.5) + 1.0
+        apart = np.maximum(np.abs(trees[:, None] - trees[None]).sum(-1) - 1.0, 0.5) + 1.0 + rivalry
         nearest = np.argsort(apart, axis=1, kind="stable")
         beam: list[tuple[float, tuple[int, ...]]] = [(float(first[i]) + 1.5, (int(i),)) for i in range(len(trees))]
         for _ in range(num - 1):

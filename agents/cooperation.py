@@ -78,7 +78,6 @@ class Cooperator:
         self._targets = Targets(name, sharing, self.mates, self.style)
         self._gifts = Gifts(self.style)
         self._steady = Steadiness()
-        self._planned: tuple[int, Any, Goal] | None = None
         self._has_monsters = False
         self._shelter: Shelter | None = None  # where it digs in
         self._stuck = 0
@@ -206,28 +205,8 @@ class Cooperator:
         """What to do next towards the diamond."""
         tree = self.style.tree
         if not self.style.roles or not self.mates or self._makes(now):
-            return self._next_goal(now, tree)
+            return tree.next_goal(now, self._targets.taken(now))
         return self._help(now, tree)
-
-    def _next_goal(self, now: Situation, tree: TechTree) -> Goal:
-        """What comes next of the tech tree; thought over every few steps, and wherever something has changed."""
-        step, counts = now.sight.step, np.bincount(self.known.materials.ravel(), minlength=len(MATERIALS))
-        rare = counts[[MATERIALS.index(name) for name in _URGENT]].tolist()
-        key = (tree, tuple(now.inventory.values())[4:], rare, bool(counts[MATERIALS.index("stone")]))
-        if self._planned is not None:
-            planned, had, goal = self._planned
-            if step - planned < self.style.think_steps and had == key and self._is_on_the_way(now, goal):
-                return goal
-        goal = tree.next_goal(now, self._targets.taken(now))
-        self._planned = (step, key, goal)
-        return goal
-
-    def _is_on_the_way(self, now: Situation, goal: Goal) -> bool:
-        if goal.kind != "collect" or goal.target is None:
-            return False
-        (x, y), material = now.position, "tree" if goal.item == "wood" else goal.item
-        is_far = abs(goal.target[0] - x) + abs(goal.target[1] - y) > 2
-        return is_far and self.known.at(goal.target) == material
 
     def _fresh_mates(self, now: Situation) -> list[Mate]:
         step = now.sight.step
@@ -252,7 +231,7 @@ class Cooperator:
         """What to do while somebody else is nearer to the diamond: look for what the team has not found."""
         is_late = any(mate.inventory.get("iron_pickaxe") for mate in self._fresh_mates(now))
         aside, near = (self.style.late_steps,) * 2 if is_late else (self.style.aside_steps, min(tree.near_steps, 3.0))
-        goal = self._next_goal(now, replace(tree, near_steps=near))
+        goal = replace(tree, near_steps=near).next_goal(now, self._targets.taken(now))
         is_known = {item: bool(now.known.mask(item).any()) for item in ("stone", "coal", "iron", "diamond")}
         missing = [item for item, known in is_known.items() if not known]
         if not missing or (goal.kind != "explore" and goal.cost <= aside):

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-from scipy.ndimage import distance_transform_cdt
+from scipy.ndimage import distance_transform_cdt, uniform_filter
 
 from placecell.agents.crafting import DIRECTIONS, MINED_WITH, Cell, Sight
 from placecell.agents.known_map import KnownMap
@@ -17,6 +17,9 @@ from placecell.agents.ways import BLOCKED, Ways, entering_costs
 __all__ = ["Goal", "Situation"]
 
 _OPEN = ("grass", "sand", "path")
+_GROVE: Final = 5  # cells across in which other trees are company
+_COMPANY: Final = 0.5  # steps that one of them is worth
+_MOST_COMPANY: Final = 4  # no more than these count
 _RIVALRY: Final = 3.0  # steps that a tree is farther where somebody else is nearer
 
 
@@ -107,9 +110,16 @@ class Situation:
         beside = np.minimum.reduce([reach[:-2, 1:-1], reach[2:, 1:-1], reach[1:-1, :-2], reach[1:-1, 2:]])
         beside = np.where(mask, beside, np.inf)
         score = beside if then is None else beside + weight * then
-        best = int((score + self.rivalry if material == "tree" else score).argmin())
+        best = int((score + self._tree_costs if material == "tree" else score).argmin())
         cell = (best // mask.shape[1], best % mask.shape[1])
         return (float(beside[cell]), cell) if np.isfinite(beside[cell]) else (float("inf"), None)
+
+    @cached_property
+    def _tree_costs(self) -> np.ndarray:
+        """What a tree costs besides the way there: more where another player in sight is nearer, less among others."""
+        trees = self.known.mask("tree").astype(float)
+        costs = -_COMPANY * np.minimum(uniform_filter(trees, _GROVE, mode="constant") * _GROVE**2 - 1, _MOST_COMPANY)
+        return np.asarray(costs + self.rivalry + _COMPANY * _MOST_COMPANY)
 
     @cached_property
     def rivalry(self) -> np.ndarray:

@@ -28,7 +28,6 @@ class Style:
         survival: When its needs come first.
         patience: See `placecell.agents.scouting.best_walk`.
         loyalty: See there.
-        think_steps: What it fetches is thought over after so many steps, or once anything has changed.
         batch_steps: A record is written after so many steps, or at once where what was found is rare.
         crowd_steps: Where it is thrifty, not before so many steps for each of the others, as every one of them is told.
         batch_cells: Where it is thrifty and found fewer cells in that time, after twice as many steps.
@@ -55,7 +54,6 @@ class Style:
     survival: Survival = field(default_factory=Survival)
     patience: float = 6.0
     loyalty: float = 1.15
-    think_steps: int = 3
     batch_steps: int = 8
     crowd_steps: int = 6
     batch_cells: int = 16

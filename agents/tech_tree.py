@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from placecell.agents.chain import Chain, near
 from placecell.agents.crafting import Cell
 from placecell.agents.situation import Goal, Situation
-from placecell.agents.ways import BLOCKED
+from placecell.agents.whole_way import WholeWay
 
 __all__ = ["TechTree"]
 
 
 _UNKNOWN: Final = 60.0  # steps to something that nobody has seen
-_TOOLS: Final = 5.5  # steps of a table, two pickaxes and the stone of one, turns included
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +26,26 @@ class TechTree:
         near_steps: What is known and this near is fetched before anything else is explored.
         spare_wood_steps: Wood for a second table is taken where a tree is this near.
         far_tree_steps: With wood for a table and a tool in hand, a tree that is farther away than this can wait.
-        return_steps: What the way back to the only table is reckoned to be while coal or iron is unknown.
+        foresight: What a step is worth, of 1, that lies between the thing that is fetched and what is needed next.
         table_steps: A table that is farther away than this is not gone back to while wood for another can be had.
+        whole_way: Decides instead once everything up to the diamond is known.
     """
 
     near_steps: float = 10.0
     spare_wood_steps: float = 2.0
-    return_steps: float = 6.0
     table_steps: float = 25.0
     far_tree_steps: float = 8.0
+    foresight: float = 0.8
+    whole_way: WholeWay = field(default_factory=WholeWay)
 
     def next_goal(self, now: Situation, skip: Collection[Cell] = ()) -> Goal:
         """What to do next. `skip` holds cells that others will take."""
         have = now.inventory
         if have["iron_pickaxe"]:
             return self._collect_or_explore(now, "diamond", skip)
+        goal = self.whole_way.next_goal(now, skip)
+        if goal is not None:
+            return goal
         if not have["wood_pickaxe"]:
             return self._wood_pickaxe(now, skip)
         if not have["stone_pickaxe"]:
@@ -50,7 +53,7 @@ class TechTree:
         return self._iron_pickaxe(now, skip)
 
     def _collect_or_explore(self, now: Situation, item: str, skip: Collection[Cell]) -> Goal:
-        cost, cell = now.nearest("tree" if item == "wood" else item, skip)
+        cost, cell = now.nearest("tree" if item == "wood" else item, skip, self._after(now, item), self.foresight)
         if cell is not None:
             return Goal("collect", item, cell, cost)
         material = "tree" if item == "wood" else item
@@ -60,138 +63,123 @@ class TechTree:
                 return Goal("collect", "stone", cell, cost, f"a stone for the way to the {item}")
         return Goal("explore", item, reason=f"no {item} known")
 
+    def _after(self, now: Situation, item: str) -> np.ndarray | None:
+        """How far it is from each cell to what will be needed after this item."""
+        order = ("wood", "stone", "coal", "iron", "diamond")
+        for later in order[order.index(item) + 1 :]:
+            if later == "diamond" or now.inventory[later] < 1:
+                grid = now.towards(later)
+                if grid is not None:
+                    return grid
+        return None
+
     def _wood_pickaxe(self, now: Situation, skip: Collection[Cell]) -> Goal:
         have = now.inventory
         table_cost, table = now.crafting_place("table")
+        has_table = table_cost < self.table_steps
+        needed = 3 - have["stone_pickaxe"] + (0 if has_table else 2)
+        tree_cost, tree = now.nearest("tree", skip, self._after(now, "wood"), self.foresight / 2)
+        is_spare = have["wood"] < min(needed + 2, 9) and tree_cost <= self.spare_wood_steps
         if table is not None and table_cost <= 1 and have["wood"]:
-            return Goal("make", "wood_pickaxe", table, table_cost)
-        if table_cost >= self.table_steps:
-            table = None
-        if not now.known.mask("stone").any():
-            return self._look_for_stone(now, table, table_cost, skip)
-        chain = Chain(now, skip)
-        options: list[tuple[float, Goal]] = []
-        for num, is_new, field in self._ways_to_tools(now, chain, table is not None):
-            lacking = num - have["wood"]
-            if lacking > 0:
-                total, cost, tree = chain.felling(lacking, field)
-                if tree is not None:
-                    options.append((total, Goal("collect", "wood", tree, cost)))
-            elif is_new:
-                total, cost, stone = chain.best("stone", field)
-                if stone is not None:
-                    beside = Goal("collect", "stone", stone, cost, "a table beside the stone")
-                    options.append((total, beside if cost > 1 else Goal("place", "table", cost=1.0)))
-            elif table is not None:
-                options.append((float(field[now.position]), Goal("make", "wood_pickaxe", table, table_cost)))
-        if not options:
-            return Goal("explore", "wood", reason="no tree known")
-        return min(options, key=lambda option: option[0])[1]
-
-    def _look_for_stone(self, now: Situation, table: Cell | None, table_cost: float, skip: Collection[Cell]) -> Goal:
-        """Wood first where no stone is known."""
-        wood, needed = now.inventory["wood"], 3 if table is not None else 5
-        cost, tree = now.nearest("tree", skip)
+            return self._make(now, "wood_pickaxe", table, table_cost)
         # Where the next tree is far, tools come first: later ones are found on the way.
-        can_wait = wood >= needed - 1 - (cost > 2 * self.far_tree_steps) and cost > self.far_tree_steps
-        if (wood < needed and not can_wait) or (wood < needed + 2 and cost <= self.spare_wood_steps):
-            return Goal("collect", "wood", tree, cost) if tree is not None else Goal("explore", "wood")
-        if table is not None and wood:
-            return Goal("make", "wood_pickaxe", table, table_cost)
-        return Goal("explore", "stone", reason="no stone known")
-
-    def _ways_to_tools(self, now: Situation, chain: Chain, has_table: bool) -> Iterator[tuple[int, bool, np.ndarray]]:
-        """How much wood is taken before the first tool, whether to a new table, and the steps from there on.
-
-        With two pieces more another table can be placed for the iron pickaxe, wherever that is made.
-        """
-        ores = ("coal", "iron")
-        back = 0.0 if all(now.known.mask(item).any() for item in ores) else self.return_steps
-        twice = chain.ores(ores, chain.ready(3, 1)) + _TOOLS
-        at_stone = np.where(chain.beside("stone"), twice, BLOCKED)
-        there = chain.to(0, at_stone)
-        yield 7, True, there
-        place = int(np.where(chain.beside("stone"), now.ways.distance + twice, np.inf).argmin())
-        only = np.zeros(at_stone.shape, bool)
-        only.ravel()[place] = True
-        once = chain.ores(ores, chain.ready(1, 1, near(only))) + _TOOLS + back
-        yield 5, True, chain.to(0, np.where(only, once, BLOCKED))
-        if now.inventory["wood"] >= 4:
-            later = chain.ores(ores, chain.ready(0, 1, near(only))) + _TOOLS + back
-            yield 4, True, chain.to(0, np.where(only, later, BLOCKED))
-        if has_table:
-            tables = near(now.known.mask("table"))
-            for num, after in ((5, twice), (3, chain.ores(ores, chain.ready(1, 1)) + _TOOLS + back)):
-                again = chain.to(1, np.where(tables, after - 1.0, BLOCKED))
-                stones = chain.to(1, np.where(chain.beside("stone"), again, BLOCKED))
-                yield num, False, chain.to(0, np.where(tables, stones, BLOCKED))
+        can_wait = (
+            have["wood"] >= needed - 1 - (tree_cost > 2 * self.far_tree_steps) and tree_cost > self.far_tree_steps
+        )
+        if (have["wood"] < needed and not can_wait) or is_spare:
+            if tree is None:
+                return Goal("explore", "wood", reason="no tree known")
+            return Goal("collect", "wood", tree, tree_cost)
+        if has_table and table is not None and have["wood"]:
+            return self._make(now, "wood_pickaxe", table, table_cost)
+        stone_cost, stone = now.nearest("stone", skip, self._after(now, "stone"), self.foresight)
+        if stone is None:
+            return Goal("explore", "stone", reason="no stone known")
+        if stone_cost > 1:
+            return Goal("collect", "stone", stone, stone_cost, "a table beside the stone")
+        return Goal("place", "table", cost=1.0)
 
     def _stone_pickaxe(self, now: Situation, skip: Collection[Cell]) -> Goal:
         have = now.inventory
         if have["stone"] < 1:
-            chain = Chain(now, skip)
-            after = chain.ores(("coal", "iron"), chain.ready(max(have["wood"] - 1, 0), 1))
-            _, cost, cell = chain.best("stone", chain.to(1, np.where(near(now.known.mask("table")), after, BLOCKED)))
-            if cell is not None:
-                return Goal("collect", "stone", cell, cost)
             return self._collect_or_explore(now, "stone", skip)
         if have["wood"] < 1:
             return self._collect_or_explore(now, "wood", skip)
+        return self._at_table(now, "stone_pickaxe", skip)
+
+    def _at_table(self, now: Situation, item: str, skip: Collection[Cell]) -> Goal:
         cost, cell = now.crafting_place("table")
-        if cell is not None and (cost < self.table_steps or have["wood"] < 4):
-            return Goal("make", "stone_pickaxe", cell, cost)
-        if have["wood"] < 3:
+        if cell is not None and (cost < self.table_steps or now.inventory["wood"] < 4):
+            return self._make(now, item, cell, cost)
+        if now.inventory["wood"] < 3:
             return self._collect_or_explore(now, "wood", skip)
         return Goal("place", "table", cost=1.0)
 
-    def _iron_pickaxe(self, now: Situation, skip: Collection[Cell]) -> Goal:
-        have, chain = now.inventory, Chain(now, skip)
-        lacking = [item for item in ("iron", "coal", "wood") if have[item] < 1]
-        known = [item for item in lacking if chain.beside(item).any()]
-        ready = chain.ready(max(have["wood"], 1), have["stone"])
-        fetch: list[tuple[float, Goal]] = []
-        for item in known:
-            after = chain.ores([other for other in known if other != item], ready)
-            total, cost, cell = chain.best(item, after)
-            if cell is not None:
-                fetch.append((total, Goal("collect", item, cell, cost)))
-        reached = {goal.item for _, goal in fetch}
-        unknown = [item for item in lacking if item not in reached]
-        if unknown and not any(goal.cost <= self.near_steps for _, goal in fetch):
-            return self._collect_or_explore(now, unknown[0], skip)
-        if unknown:
-            return min((goal for _, goal in fetch), key=lambda goal: goal.cost)
-        if lacking and have["wood"] < 3:
-            ores = [item for item in lacking if item != "wood"]
-            total, cost, tree = chain.felling(3 - have["wood"], chain.ores(ores, chain.ready(3, have["stone"])))
-            if tree is not None and cost <= self.spare_wood_steps:
-                fetch.append((total, Goal("collect", "wood", tree, cost, "a table farther on")))
-        return min(fetch, key=lambda row: row[0])[1] if lacking else self._craft(now, chain, skip)
+    def _make(self, now: Situation, item: str, cell: Cell, cost: float) -> Goal:
+        return Goal("make", item, cell, cost)
 
-    def _craft(self, now: Situation, chain: Chain, skip: Collection[Cell]) -> Goal:
-        """Everything is in hand: choose where to make the iron pickaxe."""
+    def _iron_pickaxe(self, now: Situation, skip: Collection[Cell]) -> Goal:
         have = now.inventory
-        places = chain.places(have["wood"], have["stone"])
-        totals = {built: now.ways.distance + field for built, field in places.items()}
-        built = min(totals, key=lambda name: float(totals[name].min()))
-        best = int(totals[built].argmin())
-        cell = (best // now.known.area[1], best % now.known.area[1])
-        if totals[built][now.position] <= totals[built][cell] + 0.5:
-            cell = now.position
-        cost = now.ways.to(cell)
-        if not totals[built][cell] < BLOCKED:
-            return self._collect_or_explore(now, "wood", skip)
-        if not built:
-            return Goal("make", "iron_pickaxe", cell, cost)
-        if built == "table" and have["wood"] < 3:
-            _, cost, tree = chain.felling(3 - have["wood"], chain.ready(3, have["stone"]))
-            return Goal("collect", "wood", tree, cost) if tree is not None else Goal("explore", "wood")
-        if have["stone"] < 4:
-            _, cost, stone = chain.best("stone", chain.ready(have["wood"], have["stone"] + 1))
-            return Goal("collect", "stone", stone, cost) if stone is not None else Goal("explore", "stone")
-        if cell == now.position:
-            return Goal("place", built, cost=2.0)
-        return Goal("meet", "table", cell, cost, "a place for what is lacking")
+        both_cost, both = now.crafting_place("table", "furnace")
+        table_cost, table = now.crafting_place("table")
+        fetch: list[Goal] = []
+        unknown: list[str] = []
+        stone_needed = 0 if both_cost < self.table_steps else 4
+        if have["iron"] < 1 or have["coal"] < 1:
+            stone_needed = 0  # the ways to them are dug through stone anyway
+        for item, count in (("iron", 1), ("coal", 1), ("wood", 1), ("stone", stone_needed)):
+            if have[item] < count:
+                goal = self._collect_or_explore(now, item, skip)
+                if goal.kind == "collect":
+                    fetch.append(goal)
+                else:
+                    unknown.append(item)
+        fetch.sort(key=lambda goal: goal.cost)
+        if fetch and (not unknown or fetch[0].cost <= self.near_steps):
+            return self._timber(now, fetch[0], skip) or fetch[0]
+        if unknown:
+            return Goal("explore", unknown[0], reason=f"no {' and no '.join(unknown)} known")
+        # Everything is in hand: choose where to craft.
+        stones, lacking = 0.0, max(4 - have["stone"], 0)
+        quarry = self._collect_or_explore(now, "stone", skip)
+        if lacking:
+            stones = quarry.cost + 2.5 * lacking if quarry.kind == "collect" else float("inf")
+        timber, wood_lacking = 0.0, max(3 - have["wood"], 0)
+        felling = self._collect_or_explore(now, "wood", skip)
+        if wood_lacking:
+            timber = felling.cost + 3.0 * wood_lacking if felling.kind == "collect" else float("inf")
+        new_table = 4.0 + stones + timber
+        beyond = now.towards("diamond")
+        costs = [both_cost, table_cost + 2.0 + stones, new_table]
+        for option, cell in enumerate((both, table, now.position)):
+            if beyond is not None and cell is not None:
+                costs[option] += self.foresight * float(beyond[cell])
+        option = min(range(3), key=costs.__getitem__)
+        cost = (both_cost, table_cost + 2.0 + stones, new_table)[option]
+        if option == 0 and both is not None:
+            return self._make(now, "iron_pickaxe", both, cost)
+        if option == 2 and wood_lacking and cost < float("inf"):
+            return felling
+        if option and lacking and cost < float("inf"):
+            return quarry
+        if option == 1 and table is not None:
+            if table_cost > 0:
+                return Goal("meet", "table", table, table_cost, "a furnace beside the table")
+            return Goal("place", "furnace", cost=2.0)
+        if option == 2 and cost < float("inf"):
+            return Goal("place", "table", cost=cost)
+        return self._collect_or_explore(now, "wood", skip)
+
+    def _timber(self, now: Situation, goal: Goal, skip: Collection[Cell]) -> Goal | None:
+        """Wood that is taken on the way for another table, where the ways back to those that stand are long."""
+        lacking = 3 - now.inventory["wood"]
+        tables = now.towards("table")
+        if goal.target is None or lacking <= 0 or tables is None or goal.cost <= self.spare_wood_steps:
+            return None
+        cost, tree = now.nearest("tree", skip)
+        if tree is None or cost > self.spare_wood_steps or float(tables[goal.target]) < 4.0 * lacking + 2.0:
+            return None
+        return Goal("collect", "wood", tree, cost, "a table farther on")
 
     def steps_left(self, now: Situation) -> float:
         """About how many steps this agent is from an iron pickaxe, and with it from the nearest known diamond."""

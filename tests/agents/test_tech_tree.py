@@ -12,6 +12,7 @@ from placecell.agents.situation import Goal, Situation
 from placecell.agents.steadiness import Steadiness
 from placecell.agents.survival import Survival
 from placecell.agents.tech_tree import TechTree
+from placecell.agents.whole_way import WholeWay
 
 TOOLS = {"wood_pickaxe": 1, "stone_pickaxe": 1}
 
@@ -51,10 +52,19 @@ def test_wood_for_another_table_is_taken_on_long_ways(far, item):
     assert TechTree().next_goal(now).item == item
 
 
-def test_the_first_tree_lies_on_the_way_to_the_stone():
-    rows = ["gggggggggggggggg", "ttttttg@ggttttts", "gggggggggggggggg"]
-    assert TechTree().next_goal(situation(rows)).target == (10, 1)
-    assert TechTree().next_goal(situation(["g" * 16, rows[1][::-1], "g" * 16])).target == (5, 1)
+def test_where_all_is_known_the_trees_on_the_way_are_felled():
+    rows = ["g" * 24, "tttttttg@gggtttttttsssss", "g" * 19 + "scisd"]
+    goal = WholeWay().next_goal(situation(rows))
+    assert (goal.item, goal.target) == ("wood", (12, 1)) and TechTree().next_goal(situation(rows)) == goal
+    assert WholeWay().next_goal(situation([row.replace("d", "s") for row in rows])) is None
+
+
+def test_nothing_is_built_where_there_is_no_room_for_the_rest():
+    """Between a diamond and lava, a table ahead leaves no place for the furnace."""
+    rows = ["ssssdss", "sssp@ps", "sslllss", "ggggggg"]
+    now = situation(rows, facing=(-1, 0), wood=3, coal=1, iron=1, stone=4, **TOOLS)
+    goal = WholeWay().next_goal(now)
+    assert goal.kind == "meet" and goal.target != now.position
 
 
 @given(st.integers(0, 10_000))
