@@ -29,6 +29,7 @@ __all__ = ["Adviser", "Candidate", "Navigator", "NavigatorConfig"]
 
 _LITTLE_M2: Final = 1.0  # frontiers with less unknown behind them can wait
 _SPARE: Final = 100  # steps that late leaves to look for something at least; then it is refused
+_BLOCKED_M: Final = 2.0  # so far from where one would stand it is the way that is blocked
 _CIRCLING: Final = 60  # steps beside a thing after which that is near enough, if no way led nearer
 
 
@@ -210,6 +211,10 @@ class Navigator:
             return Decision(action, words, (x, y, z))
         if stand is not None and not self._checks and not is_there and len(self._stand.bad) < 4:
             left_m = float(np.hypot(*(stand - sensed.position_m)[[0, 2]]))
+            if left_m > _BLOCKED_M and not is_last:  # no way that is known leads there: look for another one first
+                self._prospects.rejected[thing.object_id] = thing.num_sightings
+                self._target = None
+                return None
             if left_m > 0.4:  # something that no picture shows is in the way: try from another side
                 self._stand.avoid(stand)
                 return None
