@@ -10,7 +10,7 @@ import numpy as np
 from placecell.memory.association import box_features
 from placecell.memory.emptiness import KeyViews, gaze, pose_cell
 from placecell.memory.records import Record
-from placecell.memory.track_table import FALSE_ALARM_S, TrackTable
+from placecell.memory.track_table import SOON_S, TrackTable
 from placecell.perception.detection import Detection
 
 __all__ = ["ask_before", "look"]
@@ -18,11 +18,10 @@ __all__ = ["ask_before", "look"]
 _FAR_M: Final = 6.0  # negative evidence from further away is not believed
 _EMPTY_BELOW: Final = 0.25  # of the usual share of hits
 _PRESENT_ABOVE: Final = 0.6
-_EARLIER_S: Final = 30.0
 _LEAST_USUAL: Final = 0.3
 _USUAL: Final = 0.6
 _EMPTY_VIEWS: Final = 3
-_HELD: Final = 0.5  # share of a thing's box in that of what was put in its place
+_CLEAR: Final = 0.7  # chance of being a thing
 
 
 def look(table: TrackTable, record: Record, found: Sequence[Detection], explained: set[int]) -> set[int]:
@@ -55,7 +54,6 @@ def look(table: TrackTable, record: Record, found: Sequence[Detection], explaine
         box_features(low, high, table.low[numbers], table.high[numbers])[2] if found else np.zeros((0, len(numbers)))
     )
     is_covered = np.asarray((covered > 0.3).any(axis=0)).reshape(-1)
-    replaced = _replaced(table, numbers, explained)
     empty, filled = [], []
     for i in np.flatnonzero(seen.is_clear):
         track, hits = table.tracks[int(numbers[i])], float(seen.hits[i])
@@ -66,7 +64,7 @@ def look(table: TrackTable, record: Record, found: Sequence[Detection], explaine
         usual = track.usual_hits
         if usual < _LEAST_USUAL:
             continue  # too thin to stop rays even when it is there
-        if hits <= _EMPTY_BELOW * usual or (hits >= _PRESENT_ABOVE * usual and replaced[i]):
+        if hits <= _EMPTY_BELOW * usual:
             empty.append(track)
         elif hits >= _PRESENT_ABOVE * usual:
             filled.append((track, bool(is_covered[i]), float(seen.side_px[i])))
@@ -89,30 +87,15 @@ def look(table: TrackTable, record: Record, found: Sequence[Detection], explaine
         now.num_empty += 1
         if now.missed_s is None:
             now.missed_s = record.stamp_s
-        # Things seldom vanish while one looks: that takes twice the evidence, and more after every false alarm.
-        is_sudden = record.stamp_s - now.last_s < FALSE_ALARM_S
+        # Things seldom vanish while one looks: that takes twice the evidence, and more after every false alarm. What is
+        # missed so soon and was never seen clearly was not there.
+        is_sudden = now.missed_s - now.last_s < SOON_S
         needed = _EMPTY_VIEWS * (1 + track.num_alarms) * (2 if is_sudden else 1)
-        if now.gone_s is None and now.num_empty >= needed and now.num_empty > 2 * now.num_filled:
+        is_ghost = is_sudden and track.confidence < _CLEAR
+        if now.gone_s is None and not is_ghost and now.num_empty >= needed and now.num_empty > 2 * now.num_filled:
             now.gone_s = record.stamp_s
         changed.add(track.number)
     return changed
-
-
-def _replaced(table: TrackTable, numbers: np.ndarray, explained: set[int]) -> np.ndarray:
-    """Whether something stands in the place of each track that nobody knew while that was still seen there."""
-    replaced = np.zeros(len(numbers), bool)
-    if not explained:
-        return replaced
-    rows = np.array(sorted(explained))
-    covers = box_features(table.low[rows], table.high[rows], table.low[numbers], table.high[numbers])[2]
-    for row, column in zip(*np.nonzero(covers >= _HELD), strict=True):
-        other, track = table.tracks[int(rows[row])], table.tracks[int(numbers[column])]
-        is_later = other.now.first_s > track.now.last_s + FALSE_ALARM_S
-        if is_later and other.is_confirmed and track.is_confirmed:
-            replaced[column] = True
-            if other.now.empty_s is None:
-                other.now.empty_s = track.now.last_s
-    return replaced
 
 
 def ask_before(table: TrackTable, keys: KeyViews, number: int) -> set[int]:
@@ -121,7 +104,7 @@ def ask_before(table: TrackTable, keys: KeyViews, number: int) -> set[int]:
     if not table.is_live[number] or len(track.presences) > 1:
         return set()
     presence = track.presences[0]
-    views = keys.before(presence.first_s - _EARLIER_S, table.low[number], table.high[number])
+    views = keys.before(presence.first_s - SOON_S, table.low[number], table.high[number])
     usual = track.usual_hits if track.num_fills else _USUAL
     if usual < _LEAST_USUAL:
         return set()

@@ -10,7 +10,7 @@ import numpy as np
 
 from placecell.memory.association import agreement, box_features, discord
 from placecell.memory.track import Track
-from placecell.memory.track_table import TrackTable
+from placecell.memory.track_table import FALSE_ALARM_S, OTHER, SMALL_M, TrackTable
 from placecell.perception.colours import shared_colours
 
 __all__ = ["Duplicates"]
@@ -99,7 +99,11 @@ class Duplicates:
             return False
         clash = discord(max(a.shares.values(), default=0.0), b.shares, names)
         inside, covers = max(inside, covers), min(inside, covers)
-        colours = float(np.nan_to_num(shared_colours(a.colours, b.colours), nan=_NO_COLOURS))
+        shared = float(shared_colours(a.colours, b.colours))
+        is_later = abs(a.presences[0].first_s - b.presences[0].first_s) > FALSE_ALARM_S
+        if is_later and shared < OTHER and max(a.length_m, b.length_m) < SMALL_M:
+            return False
+        colours = float(np.nan_to_num(shared, nan=_NO_COLOURS))
         odds = (
             _INSIDE * inside + _COVERS * covers + _GAP * gap + _NAMES * names + _CLASH * clash
             + _COLOURS * colours + _TOGETHER * math.log1p(self._together.get(pair, 0))

@@ -11,6 +11,7 @@ import numpy as np
 
 from placecell.memory.association import agreement, assign
 from placecell.memory.stays import StayNode
+from placecell.memory.track_table import OTHER
 from placecell.perception.colours import shared_colours
 
 __all__ = ["alike", "lives"]
@@ -21,16 +22,19 @@ _HEIGHT: Final = 3.2
 _HEIGHT_SPREAD: Final = 0.1
 _SIZE: Final = 1.4
 _WIDTH_SPREAD: Final = 0.25
+_NARROW: Final = 1.0  # logarithm of the ratio of two widths beyond which they are not two sides of one thing,
+_NARROWER: Final = -4.0  # and what each more costs
 _LOOK: Final = 1.1
 _COLOUR: Final = 4.6
 _NAME: Final = 2.3
 _BIAS: Final = -7.8
 _UNSEEN: Final = 1.5  # what no view told apart is not known well enough
-_LEAST: Final = -1.5  # below even: pairs are one to one, and what the regression does not know, few
+_LEAST: Final = -2.1  # below even: pairs are one to one, and what the regression does not know, few
 _NO_LOOK: Final = 0.5
 _NO_COLOUR: Final = 0.6
 _NO_NAME: Final = 0.4
 _ROUGH_SPREAD: Final = 0.2  # where voxels tell the height
+_NEAR_M: Final = 0.3  # what is so near is in the same place
 _BODY_M: Final = 0.02
 _NOT_NEW: Final = 2.0  # what it costs that nobody saw the new place without the thing
 
@@ -55,6 +59,7 @@ def alike(a: StayNode, b: StayNode) -> float:
     same_size = same_height * math.exp(-abs(math.log(wide / its)) / _WIDTH_SPREAD)
     names = agreement(a.track.shares, b.track.shares) if is_seen else _NO_NAME
     odds = _HEIGHT * same_height + _SIZE * same_size + _LOOK * cosine + _COLOUR * colours + _NAME * names + _BIAS
+    odds += _NARROWER * max(abs(math.log(wide / its)) - _NARROW, 0.0)
     return odds - (not is_seen) * _UNSEEN
 
 
@@ -65,7 +70,7 @@ def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
     likeliest: of two mugs that vanished and two that turned up, each gets its own. A thing that came back to the same
     place continues its own life if nothing better is found.
     """
-    ended = [node for node in nodes if node.presence.missed_s is not None and node.track.is_confirmed]
+    ended = [node for node in nodes if node.presence.missed_s is not None and node.is_confirmed]
     earliest = nsmallest(2, nodes, key=lambda node: node.presence.last_s)
     begun = [node for node in nodes if _may_have_come(node, earliest)]
     follows: dict[tuple[int, int], StayNode] = {}
@@ -74,7 +79,7 @@ def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
         scores = np.full((len(ended), len(begun)), -math.inf)
         for i, a in enumerate(ended):
             for j, b in enumerate(begun):
-                if a is b or b.presence.first_s < a.presence.last_s:
+                if a is b or b.presence.first_s < a.presence.last_s or _took_its_place(b, a):
                     continue
                 score = alike(a, b)
                 if b.presence.empty_s is None:
@@ -104,6 +109,12 @@ def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
             life.append(following)
         found.append(life)
     return found
+
+
+def _took_its_place(b: StayNode, a: StayNode) -> bool:
+    """Whether one stay is where the other was, and of a thing of other colours."""
+    is_near = math.dist(a.centre_m, b.centre_m) < _NEAR_M
+    return is_near and a.track is not b.track and bool(shared_colours(a.track.colours, b.track.colours) < OTHER)
 
 
 def _key(node: StayNode) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -81,6 +82,11 @@ class Track:
         name_share = max(self.shares.values(), default=None)
         mean = self.sum_confidence / max(self.num_sightings, 1)
         return chance_of_thing(len(self.poses), mean, self.best_quality, name_share, self.size_m, self.part)
+
+    @property
+    def length_m(self) -> float:
+        """Diagonal of its box."""
+        return math.hypot(*self.size_m)
 
     @property
     def usual_hits(self) -> float:

@@ -16,10 +16,13 @@ from placecell.memory.track import Presence, Track
 from placecell.perception.colours import NUM_COLOURS, shared_colours
 from placecell.perception.detection import Detection
 
-__all__ = ["FALSE_ALARM_S", "REACH_M", "TrackTable"]
+__all__ = ["FALSE_ALARM_S", "OTHER", "REACH_M", "SMALL_M", "SOON_S", "TrackTable"]
 
 REACH_M: Final = 0.3  # a detection may belong to a track whose box is so near
 FALSE_ALARM_S: Final = 120.0  # what comes back so soon was never gone
+SOON_S: Final = 600.0  # things are seldom put elsewhere within so short a time: that takes what shape alone tells
+OTHER: Final = 0.55  # share of colours below which a small thing that is met later is another one
+SMALL_M: Final = 0.8  # what is no longer than this has the same colours from all sides
 _KEPT_SIGHTINGS: Final = 24
 _ENOUGH_WHOLE: Final = 3
 _TRIM: Final = 0.1

@@ -16,7 +16,7 @@ from placecell.memory.duplicates import Duplicates
 from placecell.memory.emptiness import KeyViews, pose_cell
 from placecell.memory.records import Record
 from placecell.memory.track import Track
-from placecell.memory.track_table import REACH_M, TrackTable
+from placecell.memory.track_table import FALSE_ALARM_S, OTHER, REACH_M, SMALL_M, TrackTable
 from placecell.perception.detection import Detection
 
 __all__ = ["AgentTracks"]
@@ -114,9 +114,9 @@ class AgentTracks:
         return math.dist(here, last[1]) > _JUMP_M + _SPEED * max(stamp_s - last[0], 0.0)
 
     def _tidy(self) -> None:
-        """Forget what was seen from one place only, and long ago: spurious regions must not pile up over a lifetime."""
+        """Forget what was seen seldom, and long ago: spurious regions must not pile up over a lifetime."""
         for track in self.live:
-            if not track.is_confirmed and self._num_folds - track.last_fold > _TIDY_EVERY:
+            if not track.is_confirmed and self._num_folds - track.last_fold > _TIDY_EVERY * track.num_sightings:
                 self._table.bury(track)
 
     def _associate(self, record: Record, found: list[Detection], cell: tuple[int, ...]) -> set[int]:
@@ -126,7 +126,7 @@ class AgentTracks:
         features = box_features(low, high, self._table.low[near], self._table.high[near])
         gap, inside, covers, offset, growth = features
         cosine = self._table.cosines(found, near)
-        scores, names = self._score(found, near, features, cosine)
+        scores, names = self._score(record.stamp_s, found, near, features, cosine)
         if record.scan is not None:  # what was last seen before its place was free is not what fills it
             last_s = np.array([self.tracks[number].now.last_s for number in near])
             scores[last_s[None] < self.differences.filled_since(found)[:, None]] = -np.inf
@@ -137,14 +137,19 @@ class AgentTracks:
             touched.add(number)
         self._duplicates.compare(pairs, near, covers, (gap <= REACH_M) & ((names > 0.3) | (cosine > 0.85)))
         for row in alone:
-            is_piece = (inside[row] >= _PIECE) & (growth[row] < 0) & (names[row] > 0.4)
+            is_piece = (inside[row] >= _PIECE) & (growth[row] < 0) & (names[row] > 0.4) & (scores[row] > -np.inf)
             if is_piece.any():
                 continue
             touched.add(self._table.start(found[row], record, cell, self._num_folds))
         return touched
 
     def _score(
-        self, found: list[Detection], near: np.ndarray, features: tuple[np.ndarray, ...], cosine: np.ndarray
+        self,
+        stamp_s: float,
+        found: list[Detection],
+        near: np.ndarray,
+        features: tuple[np.ndarray, ...],
+        cosine: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         gap, inside, covers, _, growth = features
         names, clash = np.zeros(gap.shape), np.zeros(gap.shape)
@@ -157,6 +162,10 @@ class AgentTracks:
         scores = belongs(gap, inside, covers, growth, cosine, names, clash, colours)
         # What was seen to be gone must be recognised, not only met at its place.
         scores[:, [self.tracks[number].now.is_over for number in near]] -= _RETURN
+        # A thing looks the same when one comes back; another that was put in its place does not.
+        tracks = [self.tracks[number] for number in near]
+        may_differ = [t.length_m < SMALL_M and stamp_s - t.now.last_s > FALSE_ALARM_S for t in tracks]
+        close &= ~((colours < OTHER) & np.array(may_differ, bool))
         return np.where(close, scores, -np.inf), names
 
 

@@ -12,9 +12,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from placecell.memory.association import box_features
 from placecell.memory.differences import VOXEL_M, Volume
 from placecell.memory.stays import StayNode
 from placecell.memory.track import Presence, Track
+from placecell.memory.track_table import SOON_S
 from placecell.memory.tracks import AgentTracks
 
 __all__ = ["reconcile"]
@@ -23,7 +25,7 @@ _MARGIN_M: Final = 0.03
 _LEAST: Final = 4  # voxels
 _COVERED: Final = 0.3  # share of a box that changed space spans
 _DENSE: Final = 0.1  # voxels per voxel of the largest face
-_FAINT: Final = 0.02  # below it, nothing filled
+_FAINT: Final = 0.3  # below it, nothing filled
 _SURELY_COVERED: Final = 0.5  # so much gone means that what is seen there since is another thing
 _SURELY_DENSE: Final = 0.4
 _LATER_S: Final = 60.0  # a stay that begins so soon after the place was seen empty was overlooked
@@ -31,6 +33,9 @@ _FULL: Final = 8  # voxels
 _HELD: Final = 0.08  # share from which on changed space may be the thing, and the rest what is around it
 _HINTED: Final = 3  # voxels that make a stay missed, and a missed one over
 _SOLID: Final = 12  # voxels of what has no name
+_SHARED: Final = 0.2  # share of a box in another, the less distance of their middles, and the less difference of
+_OFFSET: Final = 0.75  # their sizes (see `box_features`), at which two things cannot be in one place at one time
+_GROWTH: Final = 1.0
 _THICK_M: Final = 0.1
 _SLENDER: Final = 0.35  # middle side over longest: edges of doors and shelves are no things
 _LONG_M: Final = 1.2
@@ -61,13 +66,38 @@ def reconcile(nodes: Sequence[StayNode], tracks: AgentTracks, as_of: float = mat
     # Each voxel is one stay's: those that are told by themselves come first, small ones before what holds them.
     order = sorted(range(len(found)), key=lambda i: (not found[i].track.is_confirmed, _volume(found[i])))
     for i in order:
-        if found[i].index == 0:
+        if found[i].index == 0 and (found[i].is_confirmed or found[i].presence.empty_s is not None):
             found[i] = _begun(found[i], i, appeared, vanished, hinted)
     for i in order:
         if found[i].index == len(found[i].track.presences) - 1:
             found[i] = _ended(found[i], i, vanished)
+    found = _displaced(found)
     came, went = (_nameless(tracks, space, has_come) for space, has_come in ((appeared, True), (vanished, False)))
     return found + came + went
+
+
+def _displaced(nodes: Sequence[StayNode]) -> list[StayNode]:
+    """Stays, those over in whose place another thing was found later: there is no room for two."""
+    found = list(nodes)
+    told = [i for i, node in enumerate(nodes) if node.is_confirmed]
+    if not told:
+        return found
+    low, high = np.array([nodes[i].low_m for i in told]), np.array([nodes[i].high_m for i in told])
+    first_s, last_s = np.array([(nodes[i].presence.first_s, nodes[i].presence.last_s) for i in told]).T
+    middle, reach = (low + high) / 2, np.linalg.norm(high - low, axis=1) * _OFFSET
+    for a, near in enumerate(cKDTree(middle).query_ball_point(middle, reach + 2 * VOXEL_M)):
+        old = nodes[told[a]]
+        for b in near:
+            if old.presence.is_over or first_s[b] <= last_s[a] + SOON_S:
+                continue
+            _, inside, covers, offset, growth = box_features(low[[a]], high[[a]], low[[b]], high[[b]])
+            if max(inside[0, 0], covers[0, 0]) > _SHARED and offset[0, 0] < _OFFSET and abs(growth[0, 0]) < _GROWTH:
+                new, since_s = found[told[b]], max(float(first_s[b]), old.presence.missed_s or 0.0)
+                over = replace(old.presence, missed_s=old.presence.missed_s or since_s, gone_s=since_s)
+                found[told[a]] = replace(found[told[a]], presence=over)
+                if new.presence.empty_s is None:
+                    found[told[b]] = replace(new, presence=replace(new.presence, empty_s=float(last_s[a])))
+    return found
 
 
 class _Space:
@@ -114,12 +144,13 @@ def _begun(node: StayNode, i: int, appeared: _Space, vanished: _Space, hinted: C
     share, density = _filled(node, vanished.volume, held)
     if node.track.is_confirmed and share >= _SURELY_COVERED and density >= _DENSE:  # in place of another
         return _in_place_since(node, float(np.median(vanished.volume.old_s[held])))
-    if node.presence.empty_s is None or len(held):
+    if node.presence.empty_s is None or share >= _COVERED:
         return node
     hints = hinted()
     middle = hints.low_m + VOXEL_M / 2
     is_inside = ((middle > node.low_m - _MARGIN_M) & (middle < node.high_m + _MARGIN_M)).all(axis=1)
-    if _filled(node, hints, np.flatnonzero(is_inside & (hints.old_s < before_s)))[1] < _FAINT:
+    share, density = _filled(node, hints, np.flatnonzero(is_inside & (hints.old_s < before_s)))
+    if density < _FAINT or share < _COVERED:
         return replace(node, presence=replace(node.presence, empty_s=None))
     return node
 
@@ -154,7 +185,8 @@ def _ended(node: StayNode, i: int, vanished: _Space) -> StayNode:
         vanished.free[inside] = False
         gone_s = presence.gone_s if presence.is_over else float(np.median(volume.new_s[inside]))
         missed_s = gone_s if presence.missed_s is None else presence.missed_s
-        return replace(node, presence=replace(presence, gone_s=gone_s, missed_s=missed_s))
+        is_filled = node.is_filled or (is_empty and num_sure >= _FULL)
+        return replace(node, presence=replace(presence, gone_s=gone_s, missed_s=missed_s), is_filled=is_filled)
     if presence.missed_s is None and num_sure >= _HINTED:
         return replace(node, presence=replace(presence, missed_s=float(np.median(volume.new_s[inside]))))
     return node

@@ -198,6 +198,25 @@ def test_of_two_vases_that_were_carried_off_the_colours_tell_which_is_where():
             assert math.dist(change.after_m, SPOTS[target]) < 0.2
 
 
+def test_a_thing_put_where_another_stood_is_told_from_it_by_its_colours():
+    before, after = ([*furniture()[:2], Thing("vase", SPOTS["a"], (0.3, 0.5, 0.3), rgb)]
+                     for rgb in ((200, 40, 40), (40, 40, 200)))  # fmt: skip
+    found = mapped(round_trip(before), round_trip(after, 100, 3600.0))
+    assert sorted(change.kind for change in found.changes()) == ["gone", "new"]
+    assert sorted(thing.state for thing in found.objects() if thing.name == "vase") == ["gone", "here"]
+    assert mapped(round_trip(before), round_trip(before, 100, 3600.0)).changes() == []
+
+
+def test_a_thing_is_gone_when_a_larger_one_stands_in_its_place():
+    before = [*furniture()[:2], Thing("ball", SPOTS["b"], (0.4, 0.4, 0.4), (200, 40, 40))]
+    after = [*furniture()[:2], Thing("box", SPOTS["b"], (0.5, 0.6, 0.5), (40, 40, 200))]
+    found = mapped(round_trip(before), round_trip(after, 100, 3600.0))
+    assert sorted((change.kind, found.get(change.object_id).name) for change in found.changes()) == [
+        ("gone", "ball"),
+        ("new", "box"),
+    ]
+
+
 def test_a_thing_behind_another_is_not_gone():
     ball = Thing("ball", (0.0, 0.3, -2.5), (0.3, 0.3, 0.3))
     screen = Thing("wardrobe", (0.0, 0.8, -1.5), (2.0, 1.6, 0.3))
