@@ -224,6 +224,10 @@ class Navigator:
         is_seen = thing.last_s >= self._began_s - 1e-6
         is_taken = self._prospects.takes(candidate, is_last)
         if is_taken and stand is not None and (is_seen or is_last or thing.state != "unsure"):
+            if floor_gap_m(sensed.position_m, thing) > _BLOCKED_M:
+                said = f"found no way to {thing.name or 'something'} {thing.object_id}"
+                covered = self._around.covered(self.config.patrol_m)
+                return Decision(STOP, said, (x, y, z), is_refusal=True, covered=covered)
             return Decision(
                 STOP, f"at {thing.name or 'something'} {thing.object_id}", (x, y, z), object_id=thing.object_id
             )

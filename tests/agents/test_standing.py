@@ -226,3 +226,31 @@ def test_what_one_view_shows_is_gone_to_and_not_taken_for_the_goal_where_no_othe
     assert len(experience.memory.objects.objects()) == (len(numbers) > 1)
     assert found.has_stopped and found.decision.is_refusal != is_taken
     assert any(targets) == is_near and (nearest_m < 0.6 or not is_near)
+
+
+class GlassEnv(BoxEnv):
+    """The same with a pane across the room that no picture shows."""
+
+    def step(self, action: int) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        x, z = self.x, self.z
+        result = super().step(action)
+        if self.x <= 1.8:
+            return result
+        self.x, self.z = x, z
+        return self.observe(), 0.0, False, False, {"collided": True}
+
+
+def test_another_way_is_looked_for_where_the_known_one_is_blocked() -> None:
+    box: Box = ((4.4, 0.0, 0.4), (4.8, 0.7, 0.8))
+    env = GlassEnv(1.0, 2.0, (box,))
+    env.yaw = -math.pi / 2
+    experience = Experience(Memory(RedEncoder()), env.camera, Glances(box, tuple(range(1, 8))))
+    sensed, planner, step = experience.observe(env.observe()), Navigator(), 0
+
+    def watch(now: Sensed, decision: Any, info: dict[str, Any]) -> None:
+        nonlocal step
+        step = step or now.step * bool(planner.rejected)
+
+    found = pursue(env, planner, experience, Goal.from_text("violin"), sensed, max_steps=200, watch=watch)
+    assert 0 < step < 120  # nothing else is left to look at here: it comes back, and says how it ended
+    assert found.has_stopped and found.decision.is_refusal and found.decision.reason.startswith("found no way to")
