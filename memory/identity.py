@@ -36,6 +36,7 @@ _NO_NAME: Final = 0.4
 _ROUGH_SPREAD: Final = 0.2  # where voxels tell the height
 _NEAR_M: Final = 0.3  # what is so near is in the same place
 _BODY_M: Final = 0.02
+_KNOWN_NAMES: Final = 1.1  # who knows the names for certain need not link what is less likely than not
 _NOT_NEW: Final = 2.0  # what it costs that nobody saw the new place without the thing
 
 
@@ -90,6 +91,8 @@ def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
                     score += min(math.log(b.track.confidence / (1.0 - b.track.confidence)), 0.0)
                 if a.track is b.track:
                     score += 1.0
+                if a.track.is_privileged and b.track.is_privileged:  # whose names are no guesses
+                    score -= _KNOWN_NAMES if agreement(a.track.shares, b.track.shares) else math.inf
                 scores[i, j] = score
         for i, j in assign(scores, _LEAST)[0]:
             follows[_key(ended[i])] = begun[j]
