@@ -18,7 +18,7 @@ __all__ = ["AGREED", "STEPS", "Crew", "Episode", "make_crew", "play"]
 
 #: One step is one second of the protocol. Records go as soon as they are written; queries make up for what was lost.
 STEPS = Policy(every_s=200.0, patience_s=300.0, name_lease_s=200.0)
-#: The same for agents that begin together, and have agreed to tell each other everything.
+#: The same for agents that begin together and have agreed to tell each other everything: no first query is sent.
 AGREED = replace(STEPS, asks_first=False)
 
 
@@ -50,7 +50,7 @@ def make_crew(
     style: Style,
     shares: bool,
     area: Cell = (64, 64),
-    policy: Policy = AGREED,
+    policy: Policy = STEPS,
     seed: int = 0,
     make: Callable[..., Cooperator] = Cooperator,
 ) -> Crew:

@@ -20,7 +20,7 @@ import numpy as np
 from placecell.agents.chat_cooperator import ChatCooperator
 from placecell.agents.chat_model import ChatModel
 from placecell.agents.cooperation import Cooperator, Style
-from placecell.agents.crew import AGREED, Crew, make_crew, play
+from placecell.agents.crew import AGREED, STEPS, Crew, make_crew, play
 from placecell.agents.goal_graph import GoalGraph
 from placecell.benchmarks import bootstrap
 from placecell.benchmarks.chat_players import (
@@ -108,7 +108,7 @@ def play_one(settings: CooperateSettings, videos: Path | None, episode: Episode)
     if condition == "everything":
         style = replace(style, batch_steps=1, crowd_steps=0, batch_cells=0, thrifty=True)
     shares = condition not in ("alone", FORGETFUL, "private")
-    policy = AGREED
+    policy = STEPS
     if settings.bytes_per_step is not None and shares and condition != "everything":
         each = settings.bytes_per_step / (int(num) - 1)
         # A signed frame takes some 150 bytes: each peer is told of one find at once, and then it is saved up again.

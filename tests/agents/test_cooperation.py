@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from placecell.agents import crafting
 from placecell.agents.cooperation import Cooperator, Style
-from placecell.agents.crew import STEPS, make_crew, play
+from placecell.agents.crew import AGREED, STEPS, make_crew, play
 from placecell.agents.known_map import Find, KnownMap, read_finds, write_finds
 from placecell.agents.scouting import best_walk, walk_gains
 from placecell.agents.teammates import read_status, write_status
@@ -198,7 +198,7 @@ def test_finds_are_told_only_where_they_are_to_be(finds, expected):
 
 def test_with_few_bytes_others_hear_of_the_first_ores_alone():
     env = world(2, 45)
-    crew = make_crew(env.possible_agents, Style(thrifty=True, terse=True), shares=True)
+    crew = make_crew(env.possible_agents, Style(thrifty=True, terse=True), shares=True, policy=AGREED)
     episode = play(env, crew, RICH)
     assert 0 < episode.bytes_sent < 2 * 45 * 6
     told = [
