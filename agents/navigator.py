@@ -47,8 +47,8 @@ class NavigatorConfig:
         patrol_m: Floor that no view was taken from within this distance is visited before a goal is refused.
         looks_around: Whether to turn once around where a goal begins in unknown surroundings.
         is_nearest: Whether the next frontier is simply the nearest one.
-        late: Steps after which the likeliest thing found is gone to instead of looking further, sooner if its way takes
-            more than a hundred; a hundred later, what may not even be that is refused.
+        late: Steps after which the likeliest thing found is gone to instead of looking further; a hundred later, what
+            may not even be that is refused.
         hunts: So many places that looked like the goal are gone near before it is refused.
         hunt: Value that such a place must have.
         trusts_rooms: Whether frontiers count for more where the room is one in which such things stood before.
@@ -167,7 +167,7 @@ class Navigator:
             if self._spin > 0:
                 self._spin -= 1
                 return Decision(LEFT, "looking around")
-            is_late = self._prospects.is_time(self._last_step - sensed.step)
+            is_late = sensed.step >= self._last_step and self._prospects.at_last() is not None
             if sensed.step >= self._last_step + _SPARE and not is_late:
                 return self._give_up()
             if self._hunted is not None and not is_late:

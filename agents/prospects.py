@@ -25,9 +25,6 @@ _VAIN_M: Final = 0.6  # so near to what was looked at in vain nothing new is loo
 _AGREEING: Final = 2  # views that must fit the goal at a place of which the map does not tell
 _LARGE_M: Final = 0.9  # the map does not overlook what is at least so tall or wide
 _EVEN, _STAYS = 0.85, 0.5  # of the best odds: what is as likely, and what keeps one from turning to another
-_SOON: Final = 150  # steps before the end from which on the way back is thought of
-_WAY: Final = 100  # steps that are kept for it
-_STEPS_PER_M: Final = 5.0  # four ahead, and turns
 _UNSURE: Final = 0.5  # chance that a thing is there still when its place looked empty
 
 
@@ -76,7 +73,6 @@ class Prospects:
         self.settle = config.settle / 4 if matcher.goal.is_unique else config.settle
         self.rejected: dict[str, int] = {}
         self._looks = CloseLooks(matcher.detection_chance)
-        self._is_time = False
         self._inklings = Inklings(matcher.detection_chance)
 
     def update(self, sensed: Sensed) -> None:
@@ -148,18 +144,6 @@ class Prospects:
         known = self.best([option for option in self.candidates(is_last=True) if self.takes(option, is_last=True)])
         options = [option for option in (known, self.inkling(is_last=True)) if option is not None]
         return max(options, key=lambda option: option.chance, default=None)
-
-    def is_time(self, steps_left: int) -> bool:
-        """Whether to go to the best there is instead of looking further: at the end, or sooner if it is far off.
-
-        Args:
-            steps_left: Steps until then, not counting those that are kept for the way.
-        """
-        if steps_left > _SOON or (best := self.at_last()) is None:
-            return False
-        way = _STEPS_PER_M * best.metres if math.isfinite(best.metres) else 0.0
-        self._is_time = self._is_time or steps_left <= max(way - _WAY, 0.0)  # who turned back goes on
-        return self._is_time
 
     def best(self, candidates: Sequence[Candidate], current: SceneObject | None = None) -> Candidate | None:
         """The likeliest; of things about as likely the nearest, and the `current` target sooner than another."""

@@ -141,19 +141,3 @@ def test_the_best_is_never_much_less_likely_than_another(rows: list[tuple[float,
     best = (ONE if is_unique else JUDGE).best(options)
     assert best is not None and best.chance >= (0.92 if is_unique else 0.8) * max(option.chance for option in options)
     assert math.isclose(JUDGE.settle, 4 * ONE.settle)  # a description has many signs that must all fit
-
-
-@pytest.mark.parametrize(
-    ("metres", "steps_left", "is_time"),
-    [(8.0, 1, False), (8.0, 0, True), (30.0, 51, False), (30.0, 50, True), (90.0, 151, False), (math.inf, 1, False)],
-)
-def test_what_is_far_off_is_gone_to_before_the_steps_are_too_few_for_its_way(
-    metres: float, steps_left: int, is_time: bool
-) -> None:
-    judge = prospects()
-    judge.at_last = lambda: candidate(1, 0.3, metres)  # type: ignore[method-assign]
-    assert judge.is_time(steps_left) == is_time
-    judge.at_last = lambda: candidate(1, 0.3, 0.5)  # type: ignore[method-assign]
-    assert judge.is_time(min(steps_left, 20)) == (is_time or steps_left <= 0)  # who turned back goes on
-    judge.at_last = lambda: None  # type: ignore[method-assign]
-    assert not judge.is_time(0)
