@@ -1,7 +1,8 @@
 """Recall: plan a query, ask every channel, fuse, and say how sure the answer is.
 
-The parts are elsewhere: `queries` reads the question, `channels` look, `ranking` orders, `calibration` turns scores into
-chances. Here they are put together, deterministically: the same records give the same hits in whatever order they came.
+The parts are elsewhere: `queries` reads the question, `channels` look, `ranking` orders, `calibration` turns scores
+into chances. Here they are put together, deterministically: the same records give the same hits in whatever order they
+came.
 """
 
 from __future__ import annotations
