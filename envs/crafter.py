@@ -66,7 +66,8 @@ class CrafterTeamEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ign
         area: Cells of the map.
         pictures: Whether observations hold `rgb`.
         picture_px: Height and width of the pictures.
-        require_diamond: Skip worlds without a diamond when a seed is drawn; `reset` says how many in `infos`.
+        require_diamond: Skip worlds in which nobody can get a diamond when a seed is drawn; `reset` says how many in
+            `infos`.
 
     Example:
         >>> env = CrafterTeamEnv(2, "peaceful")
@@ -158,7 +159,7 @@ class CrafterTeamEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ign
             self._rng = np.random.default_rng(seed)
         self.world_seed, skipped = (seed if seed is not None else int(self._rng.integers(2**31 - 1))), 0
         fresh = fresh_world(self.world_seed, self.area)
-        while self.require_diamond and not fresh.count("diamond"):
+        while self.require_diamond and not fresh.has_diamond():
             self.world_seed, skipped = int(self._rng.integers(2**31 - 1)), skipped + 1
             fresh = fresh_world(self.world_seed, self.area)
         world = self.world

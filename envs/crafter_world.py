@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 from crafter import constants, engine, objects, worldgen
+from scipy import ndimage
 
 __all__ = [
     "CHUNK",
@@ -315,6 +316,20 @@ class Fresh:
     def count(self, material: str) -> int:
         """Cells of a material."""
         return int((self.materials == MATERIALS.index(material)).sum())
+
+    def has_diamond(self) -> bool:
+        """Whether somebody who begins in the middle can get a diamond.
+
+        What it takes must exist, and the ground around the middle must touch trees and stone: with a pickaxe and stones
+        to lay, everything else can be crossed, but nobody leaves an island that has none.
+        """
+        if not all(self.count(material) for material in ("diamond", "iron", "coal")):
+            return False
+        ground = np.isin(self.materials, [MATERIALS.index(material) for material in constants.walkable])
+        regions, _ = ndimage.label(ground)
+        middle = regions[self.materials.shape[0] // 2, self.materials.shape[1] // 2]
+        shore = ndimage.binary_dilation((regions == middle) & (middle > 0))
+        return all(bool((self.materials[shore] == MATERIALS.index(each)).any()) for each in ("tree", "stone"))
 
 
 @functools.lru_cache(maxsize=64)

@@ -248,6 +248,15 @@ def test_worlds_without_a_diamond_are_passed_over_and_counted():
     assert infos["player_0"]["skipped_worlds"] == 0 and env.world_seed == rich
 
 
+def test_worlds_whose_diamond_nobody_can_get_to_are_passed_over():
+    """In the middle of world 5317 is an island with trees and without stone."""
+    island = fresh_world(5317)
+    assert island.count("diamond") and not island.has_diamond()
+    env = CrafterTeamEnv(1, "peaceful")
+    _, infos = env.reset(seed=5317)
+    assert infos["player_0"]["skipped_worlds"] == 1 and env.world_seed != 5317
+
+
 def test_a_death_ends_one_player_and_a_diamond_ends_all():
     env = make(3, "peaceful")
     env.reset(seed=1)
