@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -321,7 +322,8 @@ class Navigator:
         """Refuse the goal, and say what was looked at and what was not."""
         covered, left = self._around.covered(self.config.patrol_m), len(self._roamer.frontiers())
         rest = f", {left} opening{'s' * (left > 1)} not followed" if left else ""
-        said = f"no {self.goal.text or 'such thing'} here: looked at {covered:.0%} of the known floor{rest}"
+        wanted = re.sub(r"^(the|an?) ", "", self.goal.text) or "such thing"
+        said = f"no {wanted} here: looked at {covered:.0%} of the known floor{rest}"
         return Decision(STOP, said, is_refusal=True, covered=covered)
 
     @property
