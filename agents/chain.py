@@ -27,6 +27,7 @@ _USE: Final = 1.5  # steps to turn to a thing and take it
 _STONES: Final = 1.5  # for each stone that is lacking, as there are many where ores are
 _NEXT_TREE: Final = 3.0  # for a tree, where others stand
 _WIDTH: Final = 16  # rows of trees that are thought of at once
+_SIDES: Final = (np.s_[:-2, 1:-1], np.s_[2:, 1:-1], np.s_[1:-1, :-2], np.s_[1:-1, 2:])  # of a padded map
 _TREES: Final = 5  # next trees that are thought of for each
 
 
@@ -88,9 +89,7 @@ class Chain:
         """Steps to the diamond with coal and iron in hand: the best of `places` comes first."""
         return self.to(2, np.minimum.reduce(list(self.places(wood, stone, tables).values())))
 
-    def ores(
-        self, lacking: Collection[str], ready: Float64[np.ndarray, "w h"], tool: int = 2
-    ) -> Float64[np.ndarray, "w h"]:
+    def ores(self, lacking: Collection[str], ready: Float64[np.ndarray, "w h"]) -> Float64[np.ndarray, "w h"]:
         """Steps to the diamond where these materials have to be fetched before `ready` holds, in the best order."""
         lacking = [item for item in lacking if self.beside(item).any()]
         fields = {frozenset[str](): ready}
@@ -102,18 +101,22 @@ class Chain:
                     for item in chosen:
                         after = fields[chosen - {item}] + _USE
                         ends = np.where(self.beside(item), np.minimum(ends, after), ends)
-                    fields[chosen] = self.to(tool, ends)
+                    fields[chosen] = self.to(2, ends)
         return fields[frozenset(lacking)]
 
     def beside(self, material: str) -> Bool[np.ndarray, "w h"]:
         """Cells next to a known one of a material that nobody else takes."""
         if material not in self._beside:
-            mask = self._now.known.mask("tree" if material == "wood" else material)
-            for cell in self._skip:
-                mask[cell] = False
-            grown = np.pad(mask, 1)
-            self._beside[material] = grown[:-2, 1:-1] | grown[2:, 1:-1] | grown[1:-1, :-2] | grown[1:-1, 2:]
+            mask = self._free(material)
+            self._beside[material] = np.logical_or.reduce([shifted(mask, step) for step in DIRECTIONS])
         return self._beside[material]
+
+    def _free(self, material: str) -> Bool[np.ndarray, "w h"]:
+        """Known cells of a material that nobody else takes."""
+        mask = self._now.known.mask("tree" if material == "wood" else material)
+        for cell in self._skip:
+            mask[cell] = False
+        return mask
 
     def to(self, tool: int, ends: Float64[np.ndarray, "w h"]) -> Float64[np.ndarray, "w h"]:
         """Steps to wherever `ends` is least with the way there, with so many tools; 0 if the agent cannot get there."""
@@ -134,18 +137,15 @@ class Chain:
             All steps, those until the agent is beside it, and the cell; None if none can be reached.
         """
         now = self._now
-        mask = now.known.mask("tree" if material == "wood" else material)
-        for cell in self._skip:
-            mask[cell] = False
+        mask = self._free(material)
         reach = np.pad(now.ways.distance, 1, constant_values=np.inf)
         there = np.pad(now.ways.distance + after, 1, constant_values=np.inf)
-        sides = [np.s_[:-2, 1:-1], np.s_[2:, 1:-1], np.s_[1:-1, :-2], np.s_[1:-1, 2:]]
-        total = np.where(mask, np.minimum.reduce([there[side] for side in sides]), np.inf)
+        total = np.where(mask, np.minimum.reduce([there[side] for side in _SIDES]), np.inf)
         best = int(total.argmin())
         cell = (best // total.shape[1], best % total.shape[1])
         if not np.isfinite(total[cell]):
             return float("inf"), float("inf"), None
-        cost = min((float(there[side][cell]), float(reach[side][cell])) for side in sides)[1]
+        cost = min((float(there[side][cell]), float(reach[side][cell])) for side in _SIDES)[1]
         return float(total[cell]) + _USE, cost, cell
 
     def felling(self, num: int, after: Float64[np.ndarray, "w h"]) -> tuple[float, float, Cell | None]:
@@ -155,14 +155,11 @@ class Chain:
             All steps, those until the agent is beside the first tree, and the tree; None if none can be reached.
         """
         now = self._now
-        mask = now.known.mask("tree")
-        for cell in self._skip:
-            mask[cell] = False
-        sides = [np.s_[:-2, 1:-1], np.s_[2:, 1:-1], np.s_[1:-1, :-2], np.s_[1:-1, 2:]]
+        mask = self._free("wood")
         reach = np.pad(now.ways.distance, 1, constant_values=np.inf)
-        reach = np.where(mask, np.minimum.reduce([reach[side] for side in sides]), np.inf)
+        reach = np.where(mask, np.minimum.reduce([reach[side] for side in _SIDES]), np.inf)
         beyond = np.pad(after, 1, constant_values=np.inf)
-        beyond = np.minimum.reduce([beyond[side] for side in sides])
+        beyond = np.minimum.reduce([beyond[side] for side in _SIDES])
         trees = np.argwhere(np.isfinite(reach))
         if not len(trees):
             return float("inf"), float("inf"), None
