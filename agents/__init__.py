@@ -1,4 +1,4 @@
-"""Agents that use a memory: readers that answer questions from it."""
+"""Agents that use a memory: readers that answer from it, planners that live on it, teams that share it."""
 
 from typing import TYPE_CHECKING, Any
 

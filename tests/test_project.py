@@ -63,6 +63,16 @@ def test_imports_are_light(statement: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_every_module_has_its_place_in_the_guide() -> None:
+    guide = (ROOT / "docs" / "modules.md").read_text()
+    parts = dict(re.findall(r"^## `([\w/]+)/`[^\n]*\n(.*?)(?=^## |\Z)", guide, re.DOTALL | re.MULTILINE))
+    assert set(parts) == {"perception", "memory", "agents", "envs", "benchmarks", "src/placecell"}
+    for folder, text in parts.items():
+        modules = {path.stem for path in (ROOT / folder).glob("*.py")} - {"__init__"}
+        assert set(re.findall(r"`(\w+)`", text)) - {"explore", "navigate", "eqa", "cooperate"} <= modules
+        assert modules <= set(re.findall(r"`(\w+)`", text)), f"docs/modules.md lacks modules of {folder}"
+
+
 def test_layers_import_one_way() -> None:
     lower = {"perception": ("memory", "agents", "envs", "benchmarks"), "memory": ("agents", "envs", "benchmarks")}
     lower |= {"agents": ("envs", "benchmarks"), "envs": ("perception", "memory", "agents", "benchmarks")}
