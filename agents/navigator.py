@@ -245,7 +245,7 @@ class Navigator:
         if self._checks:
             return self._checks.pop(0)
         is_old = thing.last_s < self._began_s - 1e-6
-        if not is_old and (not candidate.is_single or thing.object_id == self._checked):
+        if not is_old and (not candidate.is_doubtful or thing.object_id == self._checked):
             return None
         height = thing.position_m[1] - sensed.position_m[1]
         self._checks = [LOOK_DOWN, LOOK_UP] if height < -0.2 else [LOOK_UP, LOOK_DOWN] if height > 0.4 else [LEFT]

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "Prospects"]
 
 _VAIN_M: Final = 0.6  # so near to what was looked at in vain nothing new is looked for
-_AGREEING: Final = 2  # views that must fit the goal at a place of which the map does not tell
 _LARGE_M: Final = 0.9  # the map does not overlook what is at least so tall or wide
 _EVEN, _STAYS = 0.85, 0.5  # of the best odds: what is as likely, and what keeps one from turning to another
 _UNSURE: Final = 0.5  # chance that a thing is there still when its place looked empty
@@ -45,9 +44,9 @@ class Candidate:
     is_inkling: bool = False
 
     @property
-    def is_single(self) -> bool:
-        """Whether one view alone tells of it: it is worth going to, but not to be taken for the goal."""
-        return self.is_inkling and self.thing.num_sightings < _AGREEING
+    def is_doubtful(self) -> bool:
+        """Whether one view alone tells of it, or most others disagree: worth going to, but not to be taken for it."""
+        return self.is_inkling and self.thing.state == "unsure"
 
 
 class Prospects:
@@ -120,7 +119,7 @@ class Prospects:
             if chance >= self._config.stop:
                 found.append(Candidate(thing, chance, self._roamer.metres_to(thing.position_m), is_inkling=True))
         if is_last:
-            found = [candidate for candidate in found if not candidate.is_single]
+            found = [candidate for candidate in found if not candidate.is_doubtful]
         return max(found, key=lambda c: (c.chance, c.thing.object_id), default=None)
 
     def takes(self, candidate: Candidate, is_last: bool) -> bool:
@@ -129,7 +128,7 @@ class Prospects:
         At last little is enough, but its name and look must fit as well as those of a bare category: a small chance
         is to make up for a room or a neighbour that the map has wrong, not for a colour that the thing has not got.
         """
-        if candidate.is_single:
+        if candidate.is_doubtful:
             return False
         if candidate.is_inkling:
             return candidate.chance >= self._config.stop

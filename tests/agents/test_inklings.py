@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,21 @@ def test_views_of_one_place_make_one_thing_with_the_look_of_the_best() -> None:
     assert second.confidence < first.confidence
 
 
+@pytest.mark.parametrize(("others", "state"), [(1, "here"), (4, "unsure")])
+def test_most_views_of_what_is_there_decide(others: int, state: str) -> None:
+    fitting = [view(i, (1.0, 0.8, 1.0), 0.9) for i in range(2)]
+    against = [view(i, (1.1, 0.8, 1.0), 0.05) for i in range(2, 2 + others)]
+    large = [
+        replace(each, found=replace(each.found, low_m=(0.6, 0.4, 0.6), high_m=(1.4, 1.2, 1.4))) for each in against
+    ]
+    elsewhere = [view(i, (2.0, 0.8, 1.0), 0.05) for i in range(6, 12)]
+    for order in ([*fitting, *against], [*against, *fitting], [*fitting, *elsewhere, *large, *against]):
+        (thing,) = Inklings(is_kettle).things(order)
+        assert thing.state == state and thing.num_sightings == 2
+    (thing,) = Inklings(is_kettle).things([*fitting, *elsewhere, *large])
+    assert thing.state == "here"
+
+
 def test_nothing_fits_nothing_is_told() -> None:
     assert Inklings(is_kettle).things([]) == []
     assert Inklings(is_kettle).things([view(1, (0.0, 0.0, 0.0), 0.49)]) == []
@@ -51,8 +67,8 @@ def test_ids_stay_and_news_add_up_as_if_all_had_come_at_once(seen: list[tuple[fl
     before = {thing.object_id: thing.position_m for thing in inklings.things(views[:cut])}
     after = inklings.things(views)
     whole = Inklings(is_kettle).things(views)
-    assert [(t.object_id, t.num_sightings, t.share("kettle")) for t in after] == [
-        (t.object_id, t.num_sightings, t.share("kettle")) for t in whole
+    assert [(t.object_id, t.num_sightings, t.share("kettle"), t.state) for t in after] == [
+        (t.object_id, t.num_sightings, t.share("kettle"), t.state) for t in whole
     ]
     assert all(math.dist(t.position_m, before.get(t.object_id, t.position_m)) < 0.4 for t in after)
     assert sum(t.num_sightings for t in after) == sum(chance >= 0.5 for _, chance in seen)

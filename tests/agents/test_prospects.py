@@ -23,7 +23,7 @@ from placecell.agents.room_priors import RoomPriors
 from placecell.agents.surroundings import Surroundings
 from placecell.geometry import Camera
 from placecell.memory.memory import Memory
-from placecell.memory.object_states import SceneObject
+from placecell.memory.object_states import SceneObject, State
 from placecell.memory.places import Frontier
 from placecell.memory.records import RecordId
 from placecell.perception.detection import Detection
@@ -103,10 +103,12 @@ def test_what_looks_somewhat_like_a_picture_is_taken_only_once_all_was_seen(chan
     assert prospects("mug").takes(option, is_last=False)  # one of a kind is as good as another
 
 
-@pytest.mark.parametrize(("num_views", "chance", "is_taken"), [(1, 0.9, False), (2, 0.9, True), (2, 0.3, False)])
-def test_single_views_must_agree_and_be_sure_even_at_last(num_views: int, chance: float, is_taken: bool) -> None:
+@pytest.mark.parametrize(
+    ("state", "chance", "is_taken"), [("unsure", 0.9, False), ("here", 0.9, True), ("here", 0.3, False)]
+)
+def test_single_views_must_agree_and_be_sure_even_at_last(state: State, chance: float, is_taken: bool) -> None:
     known = candidate(1, chance, 1.0)
-    seen = Candidate(replace(known.thing, num_sightings=num_views), chance, 1.0, is_inkling=True)
+    seen = Candidate(replace(known.thing, state=state), chance, 1.0, is_inkling=True)
     assert prospects().takes(seen, is_last=True) == prospects().takes(seen, is_last=False) == is_taken
 
 
