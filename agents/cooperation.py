@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from placecell.agents.crafting import ACTIONS, DIRECTIONS, MATERIALS, Cell, Sight
+from placecell.agents.few_words import FewWords
 from placecell.agents.gifts import Gifts
 from placecell.agents.known_map import Find, KnownMap, write_finds
 from placecell.agents.scouting import best_walk, walk_gains, worth_seeing
@@ -77,6 +78,7 @@ class Cooperator:
         self._target: Cell | None = None
         self._targets = Targets(name, sharing, self.mates, self.style)
         self._gifts = Gifts(self.style)
+        self._few_words = FewWords(name, self.mates, self.style)
         self._steady = Steadiness()
         self._has_monsters = False
         self._shelter: Shelter | None = None  # where it digs in
@@ -103,8 +105,8 @@ class Cooperator:
             if self.sharing is not None and self.style.roles:
                 self._left = self.style.tree.steps_left(self.now)
             self._tell(sight)
-            if self.style.terse:
-                self._write(step, write_finds(self._firsts(news)))
+        if self.style.terse and self.sharing is not None:
+            self._write(step, self._few_words.tell(sight, self.known, news, self.sharing.peers))
 
     def _is_time_to_tell(self, sight: Sight, news: list[Find]) -> bool:
         silent = sight.step - self._told_step
@@ -119,13 +121,6 @@ class Cooperator:
         counts = np.bincount(self.known.materials.ravel(), minlength=len(MATERIALS))
         new = np.bincount([find.material for find in news], minlength=len(MATERIALS))
         return any(counts[material] - new[material] < 2 for material in found)
-
-    def _firsts(self, news: list[Find]) -> list[Find]:
-        """Iron and diamonds among the news, of which none was known before."""
-        kinds = [MATERIALS.index(item) for item in ("iron", "diamond")]
-        counts = {kind: sum(find.material == kind for find in news) for kind in kinds}
-        first = [kind for kind in kinds if counts[kind] == (self.known.materials == kind).sum()]
-        return [find for find in news if find.material in first]
 
     def _tell(self, sight: Sight) -> None:
         doing = "" if self.goal is None else f"{self.goal.kind}.{self.goal.item}".rstrip(".")
@@ -195,7 +190,7 @@ class Cooperator:
         goal = self.style.survival.next_goal(now, self.goal)
         if goal is not None:
             return goal
-        if self.style.roles and self.mates and self.sharing is not None:
+        if self.style.roles and self.mates and self.sharing is not None and not self.style.terse:
             goal = self._gifts.next_goal(now, self.sharing, self.mates, self._left)
             if goal is not None:
                 return goal
@@ -204,6 +199,8 @@ class Cooperator:
     def _plan(self, now: Situation) -> Goal:
         """What to do next towards the diamond."""
         tree = self.style.tree
+        if self.style.terse:
+            return self._few_words.goal(now, tree.next_goal(now))
         if not self.style.roles or not self.mates or self._makes(now):
             return tree.next_goal(now, self._targets.taken(now))
         return self._help(now, tree)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from placecell.agents.crafting import LETTERS, MATERIALS, Cell
+from placecell.agents.seen_blocks import read_seen
 from placecell.memory.records import Record
 
 __all__ = ["Find", "KnownMap", "read_finds", "write_finds"]
@@ -125,6 +126,9 @@ class KnownMap:
     Args:
         area: Cells across and down.
 
+    Attributes:
+        told: Cells that somebody said to have seen, where others would have been told of a first ore.
+
     Example:
         >>> known = KnownMap((16, 16))
         >>> known.fold(Record("ann", 1, "text", 5.0, 5.0, text="3,4vg2s"))
@@ -136,12 +140,14 @@ class KnownMap:
         self.area = area
         self.materials = np.zeros(area, np.uint8)
         self.stamps = np.full(area, -1, np.int32)
+        self.told = np.zeros(area, bool)
         self.version = 0
 
     def fold(self, record: Record) -> None:
-        """Take in one record; those without finds change nothing."""
+        """Take in one record; those without finds, and without words of where somebody looked, change nothing."""
         if record.kind == "text":
             self.put(read_finds(record.text), int(record.stamp_s))
+            self.told |= read_seen(record.text, self.area)
 
     def put(self, finds: Iterable[Find], step: int) -> None:
         """Take in finds of one step."""
@@ -180,7 +186,7 @@ class KnownMap:
 
     def forget(self) -> None:
         """Know nothing any more."""
-        self.materials[:], self.stamps[:] = 0, -1
+        self.materials[:], self.stamps[:], self.told[:] = 0, -1, False
 
 
 def _LOOKUP(materials: tuple[str, ...]) -> np.ndarray:

@@ -13,6 +13,7 @@ from placecell.agents.ways import Ways
 __all__ = ["best_walk", "likely", "rock", "walk_gains", "worth_seeing"]
 
 _ROCK = ("stone", "coal", "iron", "diamond", "path", "lava", "table", "furnace")
+_TOLD = 0.1  # what a cell is worth, of 1, where somebody looked who would have told of an ore
 
 
 def likely(known: KnownMap, *materials: str, prior: float = 0.3, reach: float = 4.0) -> Float64[np.ndarray, "w h"]:
@@ -32,7 +33,10 @@ def rock(known: KnownMap) -> Float64[np.ndarray, "w h"]:
 
 
 def worth_seeing(known: KnownMap, wanted: str) -> Float64[np.ndarray, "w h"]:
-    """What seeing each cell is worth to whoever looks for "wood", "water", "cow" or an ore; 0 for known cells."""
+    """What seeing each cell is worth to whoever looks for "wood", "water", "cow" or an ore; 0 for known cells.
+
+    Where others looked and told of no ore, there is little more to be seen of ores.
+    """
     if wanted == "wood":
         worth = 3 * likely(known, "tree", prior=0.1, reach=3.0) + likely(known, "grass", "tree", prior=0.5)
     elif wanted == "water":
@@ -40,7 +44,7 @@ def worth_seeing(known: KnownMap, wanted: str) -> Float64[np.ndarray, "w h"]:
     elif wanted == "cow":
         worth = likely(known, "grass", prior=0.3)
     else:
-        worth = rock(known)
+        worth = rock(known) * np.where(known.told, _TOLD, 1.0)
     return np.where(known.materials == 0, worth + 0.02, 0.0)
 
 

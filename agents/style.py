@@ -21,7 +21,8 @@ class Style:
         tells_finds: Others may have what it found; otherwise only where it is, what it has and how far along it is.
         thrifty: Claims are told within the records, a few bytes each, instead of in frames of their own; records are
             fewer where there are many to tell, or there is little to tell.
-        terse: Others hear of the first iron and the first diamond that is found, and of nothing else.
+        terse: Others hear of the first iron, the first diamond and the first iron pickaxe, and in turn where each has
+            looked, and of nothing else; each makes tools of its own.
         sectors: Each looks in its own part of the circle around the start, instead of claiming where it looks.
         tells_all: Others get every observation, whole: what sharing everything costs.
         tree: How it follows the tech tree.
@@ -40,6 +41,10 @@ class Style:
         loyal_steps: How much nearer to the diamond somebody has to be to take over from one who makes tools.
         silence_steps: Who has said nothing for so long is taken to be gone.
         give_steps: How near somebody has to be to be handed what it lacks.
+        seen_steps: Where it is terse, it tells where it has looked once in so many steps; 0 for never.
+        silent_steps: None does so in the first steps, while all are where all began.
+        seek_steps: Where it is terse and somebody has an iron pickaxe, whoever is farther from what it lacks for one of
+            its own looks for a diamond instead.
     """
 
     remembers: bool = True
@@ -66,6 +71,9 @@ class Style:
     give_steps: int = 3
     silence_steps: int = 60
     loyal_steps: float = 10.0
+    seen_steps: int = 130
+    silent_steps: int = 80
+    seek_steps: float = 20.0
 
     def told_every(self, num_others: int) -> int:
         """Steps between two records of one agent, where nothing is urgent and there is something to tell."""

@@ -44,6 +44,7 @@ CONDITIONS: Final = ("private", "roles", "memory", "both", "everything", *CHAT_C
 FORGETFUL: Final = "forgetful"  # one agent that knows what it sees at the moment, the baseline of DAMCS's headline
 VIEWS: Final = ("partial", "full")
 _FRAME_BYTES: Final = 320.0  # enough for one record, signed
+_SEEN_BYTES: Final = 160.0  # what one takes that tells where somebody has looked, and a share of those of finds
 _TERSE_BYTES: Final = 4.0  # a step and peer; with less, finds of ores are all that is told
 _NOBODY: Final = ChatModel("http://localhost/v1", "nobody")
 MARKS: Final = {2: 0.63, 6: 0.74}  # fewer steps than one agent of the same kind
@@ -124,6 +125,7 @@ def play_one(settings: CooperateSettings, videos: Path | None, episode: Episode)
         is_terse = each < _TERSE_BYTES
         batch_steps = max(style.batch_steps, min(round(150 / each), 40))
         style = replace(style, thrifty=True, terse=is_terse, sectors=is_terse, batch_steps=batch_steps)
+        style = replace(style, seen_steps=round(_SEEN_BYTES / each))
     make: Callable[..., Cooperator] = Cooperator
     client = None
     if condition in CHAT_CONDITIONS:
