@@ -129,6 +129,7 @@ class Navigator:
         self._spin = 0
         self._checks: list[int] = []
         self._checked = ""  # the last thing that was looked at again
+        self._checked_s = -math.inf  # and since when
         self._beside = 0  # steps that it spent beside the target
         self._is_first = True
         self._last_step = experience.step + self.config.late
@@ -223,6 +224,9 @@ class Navigator:
         if check is not None:
             return Decision(check, f"looking at {thing.object_id}", (x, y, z))
         is_seen = thing.last_s >= self._began_s - 1e-6
+        is_fresh = thing.last_s >= self._checked_s - 1e-6
+        if candidate.is_inkling and not is_fresh and sensed.record_ids:  # what is there shows from near
+            self._prospects.missed.add(thing.object_id)
         is_taken = self._prospects.takes(candidate, is_last)
         if is_taken and stand is not None and (is_seen or is_last or thing.state != "unsure"):
             if floor_gap_m(sensed.position_m, thing) > _BLOCKED_M:
@@ -240,16 +244,16 @@ class Navigator:
         return Stand(self._experience.memory, self._roamer, self._around.room_at)
 
     def _check(self, sensed: Sensed, candidate: Candidate) -> int | None:
-        """Look again at what was not seen since the goal began, or only once: tilt the camera at things below it."""
+        """Look again at what was not seen since the goal began, or by single views only: tilt the camera if need be."""
         thing = candidate.thing
         if self._checks:
             return self._checks.pop(0)
         is_old = thing.last_s < self._began_s - 1e-6
-        if not is_old and (not candidate.is_doubtful or thing.object_id == self._checked):
+        if not is_old and (not candidate.is_inkling or thing.object_id == self._checked):
             return None
         height = thing.position_m[1] - sensed.position_m[1]
         self._checks = [LOOK_DOWN, LOOK_UP] if height < -0.2 else [LOOK_UP, LOOK_DOWN] if height > 0.4 else [LEFT]
-        self._checked = thing.object_id
+        self._checked, self._checked_s = thing.object_id, sensed.stamp_s
         if is_old:
             self._began_s = -math.inf  # once
         return self._checks.pop(0)

@@ -60,6 +60,7 @@ class Prospects:
 
     Attributes:
         rejected: Things that were looked at in vain, with how often they had been seen then.
+        missed: Inklings of which no view from near told.
         stop: Chance that a thing must have, seen from near, to be taken for the goal.
         settle: Chance that is good enough once nothing is left to explore.
     """
@@ -71,6 +72,7 @@ class Prospects:
         # Many signs that must all fit make a small chance of even the right thing.
         self.settle = config.settle / 4 if matcher.goal.is_unique else config.settle
         self.rejected: dict[str, int] = {}
+        self.missed: set[str] = set()
         self._looks = CloseLooks(matcher.detection_chance)
         self._inklings = Inklings(matcher.detection_chance)
 
@@ -110,7 +112,7 @@ class Prospects:
         vain = [thing for thing in self._around.things if thing.object_id in self.rejected]
         found = []
         for thing in self._inklings.things(self._around.views):
-            if _least_m(thing.name) >= _LARGE_M:
+            if thing.object_id in self.missed or _least_m(thing.name) >= _LARGE_M:
                 continue
             is_vain = any(math.dist(thing.position_m, other.position_m) < _VAIN_M for other in vain)
             if is_vain or (not is_last and thing.num_sightings < 2 * self.rejected.get(thing.object_id, 0)):
@@ -128,7 +130,7 @@ class Prospects:
         At last little is enough, but its name and look must fit as well as those of a bare category: a small chance
         is to make up for a room or a neighbour that the map has wrong, not for a colour that the thing has not got.
         """
-        if candidate.is_doubtful:
+        if candidate.is_doubtful or candidate.thing.object_id in self.missed:
             return False
         if candidate.is_inkling:
             return candidate.chance >= self._config.stop

@@ -131,7 +131,12 @@ def test_single_views_tell_of_small_things_only(name: str, is_found: bool) -> No
         (0.1, 0.1, 0.3, 0.3), 300, (0.0, 0.7, 0.0), (0.2, 0.9, 0.2), (0.1, 0.8, 0.1), labels=((name, 0.9),)
     )
     judge._around.views += [View(RecordId("a", number), float(number), seen) for number in (1, 2)]
-    assert (judge.inkling(is_last=True) is not None) == is_found
+    found = judge.inkling(is_last=True)
+    assert (found is not None) == is_found
+    if found is not None:
+        assert judge.takes(found, is_last=True)
+        judge.missed.add(found.thing.object_id)  # no view from near showed it
+        assert not judge.takes(found, is_last=True) and judge.inkling(is_last=True) is None
 
 
 JUDGE, ONE = prospects("mug"), prospects("the red mug")
