@@ -103,14 +103,19 @@ class Targets:
         return np.where(is_others, self._style.apart, 1.0)
 
     def _sector(self, now: Situation) -> Float64[np.ndarray, "w h"]:
-        """The same where nobody says where it goes: equal parts of the circle around the start, in order of names."""
+        """The same where nobody says where it goes: equal parts of the circle around the start, in order of names.
+
+        The more of its own part was seen, the more the others' are worth.
+        """
         assert self._sharing is not None
         self._start = self._start or now.position
         names = sorted([self._name, *self._sharing.peers])
         xs, ys = np.mgrid[: now.known.area[0], : now.known.area[1]]
         turn = np.arctan2(ys - self._start[1], xs - self._start[0]) / (2 * np.pi)
         off = np.abs((turn - names.index(self._name) / len(names) + 0.5) % 1.0 - 0.5)
-        return np.where(off <= 0.5 / len(names), 1.0, self._style.apart)
+        is_own, apart = off <= 0.5 / len(names), self._style.apart
+        seen = float(((now.known.materials > 0) | now.known.told)[is_own].mean())
+        return np.where(is_own, 1.0, apart + (1.0 - apart) * seen**2)
 
 
 def _far(a: Cell, b: Cell) -> int:
