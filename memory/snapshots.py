@@ -19,11 +19,11 @@ from typing import Final, Protocol, runtime_checkable
 from placecell.memory.covering import bettered, exchanged, fewest
 from placecell.memory.records import RecordId
 
-__all__ = ["SeenObject", "SeenObjects", "Snapshot", "SnapshotCover", "View"]
+__all__ = ["FLOOR", "WORTH", "SeenObject", "SeenObjects", "Snapshot", "SnapshotCover", "View"]
 
-FLOOR: Final = 0.4
+FLOOR: Final = 0.3
 WORTH: Final = 2.0
-_TRIED: Final = 8  # views of an object that a cover is made of: those that show most, well
+_TRIED: Final = 16  # views of an object that a cover is made of: those that show most, well
 _BEST: Final = 2  # and those that show it best
 _LARGE: Final = 256  # objects of a map that is cut at the lines of a grid
 _CELL_M: Final = 12.0

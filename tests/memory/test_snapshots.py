@@ -15,7 +15,7 @@ from placecell.benchmarks.sightings import Sighting, SightingTable, Step, world_
 from placecell.memory.covering import fewest, members
 from placecell.memory.covisibility import CoVisibility
 from placecell.memory.records import RecordId
-from placecell.memory.snapshots import Snapshot, SnapshotCover
+from placecell.memory.snapshots import FLOOR, Snapshot, SnapshotCover
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def test_covers_of_worlds_are_as_small_as_integer_programming_proves_that_they_c
             table.add(step)
         kept += len(SnapshotCover(table, worth=1e9).snapshots())
         things = [{s.record_id: s.quality for s in thing.sightings} for thing in table.objects()]
-        good = [[view for view, q in views.items() if q >= 0.4 * max(views.values())] for views in things]
+        good = [[view for view, q in views.items() if q >= FLOOR * max(views.values())] for views in things]
         views = sorted({view for those in good for view in those})
         shows = np.array([[view in those for view in views] for those in good], float)
         found = milp(np.ones(len(views)), constraints=LinearConstraint(shows, lb=1.0),
