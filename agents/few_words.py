@@ -41,7 +41,7 @@ class FewWords:
             news: Cells that it just found.
             peers: Names of the others, who tell in turn where they have looked.
         """
-        firsts = _firsts(known, news)
+        firsts = [find for find in _firsts(known, news) if not self._is_anothers(sight, find)]
         has_pickaxe = sight.inventory["iron_pickaxe"] > 0
         is_maker = has_pickaxe and not self._told_pickaxe and not self._has_maker()
         if not (firsts or is_maker or self._is_turn(sight.step, peers)):
@@ -61,6 +61,15 @@ class FewWords:
         if is_able and is_far and self._has_maker() and not now.known.mask("diamond").any():
             return Goal("explore", "diamond", reason="looks for the others")
         return goal
+
+    def _is_anothers(self, sight: Sight, find: Find) -> bool:
+        """Whether somebody in sight sees the same, whose name comes first."""
+        reach = [side // 2 for side in sight.materials.shape]
+        for cell, kind in sight.creatures_at.items():
+            is_seen = all(abs(a - b) <= most for a, b, most in zip(cell, find.cell, reach, strict=True))
+            if kind >= 7 and f"player_{kind - 7}" < self._name and is_seen:
+                return True
+        return False
 
     def _has_maker(self) -> bool:
         return any(mate.inventory.get("iron_pickaxe") for mate in self._mates.values())

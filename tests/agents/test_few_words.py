@@ -84,6 +84,27 @@ def test_who_lacks_a_pickaxe_looks_for_a_diamond_once_somebody_has_one():
     assert (aims[-1].kind, aims[-1].item, aims[-1].reason) == ("explore", "diamond", "looks for the others")
 
 
+def test_of_those_who_see_the_same_ore_one_tells_of_it():
+    env = world(3, 5)
+    crew = make_crew(env.possible_agents, TERSE, shares=True, policy=AGREED)
+    env.reset(seed=1004)
+    x, y = env.players[1].pos.tolist()
+    env.world[x, y - 1] = "iron"
+    seen = env.step({})[0]
+    for step in range(3):
+        seen = env.step(crew.act(step, seen))[0]
+    told = {name: {f.cell for r in heard(crew, name, name) for f in read_finds(r.text)} for name in crew.agents}
+    public = [
+        record.agent_id
+        for name in crew.agents
+        for record in heard(crew, name, name)
+        if "private" not in record.labels and read_finds(record.text)
+    ]
+    assert public == ["player_0"]
+    assert all((x, y - 1) in cells for cells in told.values())
+    assert all(agent.known.at((x, y - 1)) == "iron" for agent in crew.agents.values())
+
+
 @pytest.mark.slow
 def test_a_budget_of_six_bytes_is_kept():
     settings = CooperateSettings(bytes_per_step=6.0, max_steps=200)
