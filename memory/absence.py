@@ -10,7 +10,8 @@ import numpy as np
 from placecell.memory.association import box_features
 from placecell.memory.emptiness import KeyViews, gaze, pose_cell
 from placecell.memory.records import Record
-from placecell.memory.track_table import SOON_S, TrackTable
+from placecell.memory.track import SOON_S
+from placecell.memory.track_table import TrackTable
 from placecell.perception.detection import Detection
 
 __all__ = ["ask_before", "look"]

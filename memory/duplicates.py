@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from placecell.memory.association import agreement, box_features, discord
-from placecell.memory.track import Track
-from placecell.memory.track_table import FALSE_ALARM_S, OTHER, SMALL_M, TrackTable
+from placecell.memory.track import OTHER, Track, differ
+from placecell.memory.track_table import FALSE_ALARM_S, SMALL_M, TrackTable
 from placecell.perception.colours import shared_colours
 
 __all__ = ["Duplicates"]
@@ -100,8 +100,9 @@ class Duplicates:
         clash = discord(max(a.shares.values(), default=0.0), b.shares, names)
         inside, covers = max(inside, covers), min(inside, covers)
         shared = float(shared_colours(a.colours, b.colours))
-        is_later = abs(a.presences[0].first_s - b.presences[0].first_s) > FALSE_ALARM_S
-        if is_later and shared < OTHER and max(a.length_m, b.length_m) < SMALL_M:
+        earlier, later = sorted((a, b), key=lambda track: track.presences[0].first_s)
+        is_later = later.presences[0].first_s - earlier.presences[0].first_s > FALSE_ALARM_S
+        if is_later and earlier.length_m < SMALL_M and (shared < OTHER or differ(a, b)):
             return False
         colours = float(np.nan_to_num(shared, nan=_NO_COLOURS))
         odds = (

@@ -11,7 +11,7 @@ import numpy as np
 
 from placecell.memory.association import agreement, assign
 from placecell.memory.stays import StayNode
-from placecell.memory.track_table import OTHER
+from placecell.memory.track import OTHER, differ
 from placecell.perception.colours import shared_colours
 
 __all__ = ["alike", "lives"]
@@ -53,15 +53,28 @@ def alike(a: StayNode, b: StayNode) -> float:
     if va is not None and vb is not None and len(va) == len(vb):
         cosine = float(va @ vb)
     colours = float(np.nan_to_num(shared_colours(a.track.colours, b.track.colours), nan=_NO_COLOUR))
-    tall, other = (float(node.high_m[1] - node.low_m[1]) + _BODY_M for node in (a, b))
-    wide, its = (float((node.high_m - node.low_m)[[0, 2]].max()) + _BODY_M for node in (a, b))
+    height, width = _log_ratios(a, b)
     is_seen = bool(a.track.num_sightings) and bool(b.track.num_sightings)
-    same_height = math.exp(-abs(math.log(tall / other)) / (_HEIGHT_SPREAD if is_seen else _ROUGH_SPREAD))
-    same_size = same_height * math.exp(-abs(math.log(wide / its)) / _WIDTH_SPREAD)
+    same_height = math.exp(-height / (_HEIGHT_SPREAD if is_seen else _ROUGH_SPREAD))
+    same_size = same_height * math.exp(-width / _WIDTH_SPREAD)
     names = agreement(a.track.shares, b.track.shares) if is_seen else _NO_NAME
     odds = _HEIGHT * same_height + _SIZE * same_size + _LOOK * cosine + _COLOUR * colours + _NAME * names + _BIAS
-    odds += _NARROWER * max(abs(math.log(wide / its)) - _NARROW, 0.0)
+    odds += _NARROWER * max(width - _NARROW, 0.0)
     return odds - (not is_seen) * _UNSEEN
+
+
+def _log_ratios(a: StayNode, b: StayNode) -> tuple[float, float]:
+    """How far two stays' heights, and their widths, are apart, as logarithms of their ratios.
+
+    A box spans all views, and a single wrong one makes it too large; a view shows what nothing hides from it. So the
+    better of both counts: of the ratio of the boxes, and of that of what the median view shows.
+    """
+    sizes = []
+    for node in (a, b):
+        x, y, z = (node.high_m - node.low_m).tolist()
+        sizes.append(np.array([(y, max(x, z)), node.track.usual_size_m]) + _BODY_M)
+    height, width = np.abs(np.log(sizes[0] / sizes[1])).min(axis=0).tolist()
+    return height, width
 
 
 def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
@@ -80,7 +93,7 @@ def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
         scores = np.full((len(ended), len(begun)), -math.inf)
         for i, a in enumerate(ended):
             for j, b in enumerate(begun):
-                if a is b or b.presence.first_s < a.presence.last_s or _took_its_place(b, a):
+                if a is b or b.presence.first_s < a.presence.last_s or _is_another(a, b):
                     continue
                 score = alike(a, b)
                 if b.presence.empty_s is None:
@@ -114,10 +127,12 @@ def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
     return found
 
 
-def _took_its_place(b: StayNode, a: StayNode) -> bool:
-    """Whether one stay is where the other was, and of a thing of other colours."""
+def _is_another(a: StayNode, b: StayNode) -> bool:
+    """Whether two stays are surely of two things: of other colours, or in one place though they do not look alike."""
+    if a.track is b.track:
+        return False
     is_near = math.dist(a.centre_m, b.centre_m) < _NEAR_M
-    return is_near and a.track is not b.track and bool(shared_colours(a.track.colours, b.track.colours) < OTHER)
+    return bool(shared_colours(a.track.colours, b.track.colours) < OTHER) or (is_near and differ(a.track, b.track))
 
 
 def _key(node: StayNode) -> tuple[int, int]:

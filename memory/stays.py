@@ -14,7 +14,6 @@ from placecell.memory.tracks import AgentTracks
 __all__ = ["StayNode", "stays_of"]
 
 _FEW: Final = 2  # sightings
-_SOME: Final = 3
 _UNSURE: Final = 0.1  # chance of being a thing
 
 
@@ -59,7 +58,7 @@ def stays_of(tracks: AgentTracks, as_of: float = math.inf) -> list[StayNode]:
     """
     nodes = []
     for track in tracks.live:
-        if not track.is_confirmed and not (_may_be_what_moved(track) or _may_be_what_went(track)):
+        if not track.is_confirmed and not (_may_be_what_moved(track) or track.may_have_gone):
             continue
         low, high = tracks.box(track.number)
         for i, presence in enumerate(track.presences):
@@ -72,11 +71,6 @@ def _may_be_what_moved(track: Track) -> bool:
     """Whether a track that is not sure enough to be told by itself may yet be a thing that vanished elsewhere."""
     is_new = len(track.presences) == 1 and track.now.empty_s is not None and not track.now.is_over
     return is_new and track.num_sightings >= _FEW and track.confidence >= _UNSURE
-
-
-def _may_be_what_went(track: Track) -> bool:
-    """Whether a track that is not sure enough to be told by itself may be a thing, if its space was seen to empty."""
-    return len(track.presences) == 1 and track.now.missed_s is not None and track.num_sightings >= _SOME
 
 
 def _known_at(presence: Presence, as_of: float) -> Presence:

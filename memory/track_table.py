@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from jaxtyping import Float64
 
 from placecell.memory.association import agreement
-from placecell.memory.object_states import Sighting
 from placecell.memory.records import Record
-from placecell.memory.track import Presence, Track
+from placecell.memory.track import SOON_S, Presence, Track
 from placecell.perception.colours import NUM_COLOURS, shared_colours
 from placecell.perception.detection import Detection
 
-__all__ = ["FALSE_ALARM_S", "OTHER", "REACH_M", "SMALL_M", "SOON_S", "TrackTable"]
+__all__ = ["FALSE_ALARM_S", "REACH_M", "SMALL_M", "TrackTable"]
 
 REACH_M: Final = 0.3  # a detection may belong to a track whose box is so near
 FALSE_ALARM_S: Final = 120.0  # what comes back so soon was never gone
-SOON_S: Final = 600.0  # things are seldom put elsewhere within so short a time: that takes what shape alone tells
-OTHER: Final = 0.55  # share of colours below which a small thing that is met later is another one
 SMALL_M: Final = 0.8  # what is no longer than this has the same colours from all sides
-_KEPT_SIGHTINGS: Final = 24
-_ENOUGH_WHOLE: Final = 3
-_TRIM: Final = 0.1
+_FEW: Final = 2  # sightings
+_AS_WELL: Final = 0.7  # of the quality of earlier views; from afar everything looks different
 
 
 class TrackTable:
@@ -92,13 +88,10 @@ class TrackTable:
 
     def start(self, detection: Detection, record: Record, cell: tuple[int, ...], fold: int) -> int:
         """Begin a track; its number."""
-        number = len(self.tracks)
-        if number == len(self.low):
-            self._grow(max(64, 2 * number))
-        self.tracks.append(Track(number, [Presence(record.stamp_s, record.stamp_s)]))
-        self.is_live[number] = True
-        self.update(self.tracks[number], detection, record, cell, fold)
-        return number
+        track = Track(len(self.tracks), [Presence(record.stamp_s, record.stamp_s)])
+        self._append(track)
+        self.update(track, detection, record, cell, fold)
+        return track.number
 
     def _grow(self, rows: int) -> None:
         more = rows - len(self.low)
@@ -110,24 +103,15 @@ class TrackTable:
 
     def update(self, track: Track, detection: Detection, record: Record, cell: tuple[int, ...], fold: int) -> None:
         """Add a sighting to a track."""
-        quality = _quality(detection)
-        for name, chance in detection.labels:
-            track.votes[name] = track.votes.get(name, 0.0) + chance * quality
-        track.sightings.append(Sighting(record.record_id, record.stamp_s, quality, detection.box))
-        track.boxes.append((*detection.low_m, *detection.high_m))
-        track.cuts.append(detection.is_cut)
-        track.num_sightings += 1
-        track.last_fold = fold
-        track.poses.add(cell)
-        track.best_confidence = max(track.best_confidence, detection.confidence)
-        track.sum_confidence += detection.confidence
-        track.best_quality = max(track.best_quality, quality)
-        track.is_privileged |= detection.is_privileged
-        if detection.embedding is not None:
-            self._look_like(track, quality * detection.embedding.astype(np.float32))
-        if detection.colours is not None:
-            track.colours = track.colours + quality * detection.colours
         now = track.now
+        if record.stamp_s - now.last_s > SOON_S:
+            track.visit, track.before_s = Track(track.number, [Presence(record.stamp_s, record.stamp_s)]), now.last_s
+        if detection.embedding is not None and self.vectors.shape[1] not in (0, len(detection.embedding)):
+            detection = replace(detection, embedding=None)
+        track.add(detection, record, cell, fold)
+        if track.visit is not None:
+            track.visit.add(detection, record, cell, fold)
+            track.visit.now.last_s = record.stamp_s
         if now.gone_s is not None and record.stamp_s - now.last_s < 2 * FALSE_ALARM_S:
             track.num_alarms, now.gone_s = track.num_alarms + 1, None
         if now.is_over:
@@ -137,74 +121,71 @@ class TrackTable:
         track.empty_poses.clear()
         self._settle(track)
 
-    def _look_like(self, track: Track, vector: np.ndarray) -> None:
-        if not self.vectors.shape[1]:
-            self.vectors = np.zeros((len(self.low), len(vector)), np.float32)
-        if len(vector) != self.vectors.shape[1]:
-            return
-        track.vector = vector if track.vector is None else track.vector + vector
-        length = float(np.linalg.norm(track.vector))
-        if length > 0:
-            self.vectors[track.number] = track.vector / length
+    def part(self, track: Track) -> int:
+        """Number of the thing that was seen last as this track: another, if one was put where the first had been.
+
+        A single view says little, and it is by single views that tracks grow. All views since one came back together
+        say whether it is the same thing that they show.
+        """
+        visit = track.visit
+        if visit is None or visit.num_sightings < _FEW or len(track.presences) > 1 or not track.looked_other(visit):
+            return track.number
+        if track.sightings[0].stamp_s >= visit.presences[0].first_s:  # of before nothing is kept
+            return track.number
+        before = track.without(visit)
+        if before.length_m >= SMALL_M or visit.best_quality < _AS_WELL * before.best_quality:
+            return track.number
+        number = self._append(visit)
+        self.tracks[track.number] = before
+        self._settle(before)
+        self._settle(visit)
+        return number
+
+    def _append(self, track: Track) -> int:
+        """Make a track one of the table; its number."""
+        number = track.number = len(self.tracks)
+        if number == len(self.low):
+            self._grow(max(64, 2 * number))
+        self.tracks.append(track)
+        self.is_live[number] = True
+        return number
 
     def _settle(self, track: Track) -> None:
-        """Work out shares and box from what is kept, and keep no more than is needed."""
-        while len(track.sightings) > _KEPT_SIGHTINGS:
-            worst = min(range(len(track.sightings) - 1), key=lambda i: track.sightings[i].quality)
-            for kept in (track.sightings, track.boxes, track.cuts):
-                del kept[worst]
-        total = sum(track.votes.values())
-        track.shares = {name: votes / total for name, votes in track.votes.items()} if total > 0 else {}
-        boxes = [box for box, is_cut in zip(track.boxes, track.cuts, strict=True) if not is_cut]
-        ordered = np.sort(np.array(boxes if len(boxes) >= _ENOUGH_WHOLE else track.boxes), axis=0)
-        last = len(ordered) - 1
-        trimmed = round(_TRIM * last)  # a box that is too large now and then does no harm
-        self.low[track.number] = ordered[trimmed, :3]
-        self.high[track.number] = ordered[last - trimmed, 3:]
-        track.size_m = tuple((self.high[track.number] - self.low[track.number]).tolist())
+        """Work out what follows from a track's sightings, and write box and direction into the columns."""
+        track.settle()
+        self.low[track.number], self.high[track.number] = track.low_m, track.high_m
+        vector = track.vector
+        if vector is None:
+            return
+        if not self.vectors.shape[1]:
+            self.vectors = np.zeros((len(self.low), len(vector)), np.float32)
+        self.vectors[track.number] = vector / max(float(np.linalg.norm(vector)), 1e-12)
 
     def bury(self, track: Track) -> None:
         """Forget a track."""
         track.sightings, track.boxes, track.cuts, track.vector = [], [], [], None
-        track.votes, track.shares, track.poses, track.colours = {}, {}, set(), np.zeros(NUM_COLOURS)
+        track.votes, track.shares, track.poses, track.colours, track.visit = {}, {}, set(), np.zeros(NUM_COLOURS), None
         self.is_live[track.number] = False
         self.low[track.number] = self.high[track.number] = np.nan
 
     def join(self, keep: Track, drop: Track) -> None:
         """Make one track of two. If they are not alike, it is the better known one that says what it looks like."""
-        if self.likeness(keep, drop) > -1.0:
-            for name, votes in drop.votes.items():
-                keep.votes[name] = keep.votes.get(name, 0.0) + votes
-            if drop.vector is not None:
-                self._look_like(keep, drop.vector)
-            keep.colours = keep.colours + drop.colours
-        elif drop.num_sightings > keep.num_sightings:
-            keep.votes, keep.vector, keep.colours = drop.votes, None, drop.colours
-            if drop.vector is not None:
-                self._look_like(keep, drop.vector)
-        order = sorted(
-            zip([*keep.sightings, *drop.sightings], [*keep.boxes, *drop.boxes], [*keep.cuts, *drop.cuts], strict=True),
-            key=lambda row: (row[0].stamp_s, row[0].record_id),
-        )
-        keep.sightings, keep.boxes, keep.cuts = (list(values) for values in zip(*order, strict=True))
-        keep.num_sightings += drop.num_sightings
-        keep.poses |= drop.poses
-        keep.num_misses = min(keep.num_misses, drop.num_misses)
-        keep.best_confidence = max(keep.best_confidence, drop.best_confidence)
-        keep.sum_confidence += drop.sum_confidence
-        keep.best_quality = max(keep.best_quality, drop.best_quality)
-        keep.is_privileged |= drop.is_privileged
+        is_like = self.likeness(keep, drop) > -1.0
+        keep.take(drop, is_like)
+        if not is_like:
+            keep.visit = None
+        elif keep.visit is None and drop.presences[0].first_s > keep.now.last_s + SOON_S:
+            keep.visit, keep.before_s = replace(drop), keep.now.last_s
+        elif keep.visit is None:
+            keep.visit, keep.before_s = drop.visit, drop.before_s
+        else:
+            visit = drop if drop.presences[0].first_s >= keep.visit.presences[0].first_s else drop.visit
+            if visit is not None:
+                keep.visit.take(visit, is_like)
         keep.now.last_s = max(keep.now.last_s, drop.now.last_s)
         if drop.presences[0].first_s < keep.presences[0].first_s:
             keep.presences[0].first_s, keep.presences[0].empty_s = drop.presences[0].first_s, drop.presences[0].empty_s
         keep.absorbed += [drop.number, *drop.absorbed]
-        keep.last_fold = max(keep.last_fold, drop.last_fold)
         self.bury(drop)
         self._alias[drop.number] = keep.number
         self._settle(keep)
-
-
-def _quality(detection: Detection) -> float:
-    left, top, right, bottom = detection.box
-    side = max(right - left, bottom - top)
-    return detection.confidence * math.sqrt(min(1.0, side / 0.3)) * (0.4 if detection.is_cut else 1.0)

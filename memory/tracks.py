@@ -15,8 +15,8 @@ from placecell.memory.differences import Differences
 from placecell.memory.duplicates import Duplicates
 from placecell.memory.emptiness import KeyViews, pose_cell
 from placecell.memory.records import Record
-from placecell.memory.track import Track
-from placecell.memory.track_table import FALSE_ALARM_S, OTHER, REACH_M, SMALL_M, TrackTable
+from placecell.memory.track import OTHER, Track
+from placecell.memory.track_table import FALSE_ALARM_S, REACH_M, SMALL_M, TrackTable
 from placecell.perception.detection import Detection
 
 __all__ = ["AgentTracks"]
@@ -116,7 +116,8 @@ class AgentTracks:
     def _tidy(self) -> None:
         """Forget what was seen seldom, and long ago: spurious regions must not pile up over a lifetime."""
         for track in self.live:
-            if not track.is_confirmed and self._num_folds - track.last_fold > _TIDY_EVERY * track.num_sightings:
+            is_old = self._num_folds - track.last_fold > _TIDY_EVERY * track.num_sightings
+            if is_old and not track.is_confirmed and not track.may_have_gone:
                 self._table.bury(track)
 
     def _associate(self, record: Record, found: list[Detection], cell: tuple[int, ...]) -> set[int]:
@@ -134,7 +135,7 @@ class AgentTracks:
         for row, column in pairs:
             number = int(near[column])
             self._table.update(self.tracks[number], found[row], record, cell, self._num_folds)
-            touched.add(number)
+            touched |= {number, self._table.part(self.tracks[number])}
         self._duplicates.compare(pairs, near, covers, (gap <= REACH_M) & ((names > 0.3) | (cosine > 0.85)))
         for row in alone:
             is_piece = (inside[row] >= _PIECE) & (growth[row] < 0) & (names[row] > 0.4) & (scores[row] > -np.inf)

@@ -15,8 +15,7 @@ from scipy.spatial import cKDTree
 from placecell.memory.association import box_features
 from placecell.memory.differences import VOXEL_M, Volume
 from placecell.memory.stays import StayNode
-from placecell.memory.track import Presence, Track
-from placecell.memory.track_table import SOON_S
+from placecell.memory.track import SOON_S, Presence, Track
 from placecell.memory.tracks import AgentTracks
 
 __all__ = ["reconcile"]
@@ -88,13 +87,14 @@ def _displaced(nodes: Sequence[StayNode]) -> list[StayNode]:
     for a, near in enumerate(cKDTree(middle).query_ball_point(middle, reach + 2 * VOXEL_M)):
         old = nodes[told[a]]
         for b in near:
-            if old.presence.is_over or first_s[b] <= last_s[a] + SOON_S:
+            if first_s[b] <= last_s[a] + SOON_S:
                 continue
             _, inside, covers, offset, growth = box_features(low[[a]], high[[a]], low[[b]], high[[b]])
             if max(inside[0, 0], covers[0, 0]) > _SHARED and offset[0, 0] < _OFFSET and abs(growth[0, 0]) < _GROWTH:
                 new, since_s = found[told[b]], max(float(first_s[b]), old.presence.missed_s or 0.0)
-                over = replace(old.presence, missed_s=old.presence.missed_s or since_s, gone_s=since_s)
-                found[told[a]] = replace(found[told[a]], presence=over)
+                if not old.presence.is_over:
+                    over = replace(old.presence, missed_s=old.presence.missed_s or since_s, gone_s=since_s)
+                    found[told[a]] = replace(found[told[a]], presence=over)
                 if new.presence.empty_s is None:
                     found[told[b]] = replace(new, presence=replace(new.presence, empty_s=float(last_s[a])))
     return found

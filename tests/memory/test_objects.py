@@ -31,6 +31,7 @@ class Thing:
     at: tuple[float, float, float]
     size: tuple[float, float, float] = (0.5, 0.6, 0.5)
     rgb: tuple[int, int, int] | None = None
+    look: str | None = None  # its name's, if none is given
 
     @property
     def low(self) -> np.ndarray:
@@ -42,8 +43,8 @@ class Thing:
 
     @property
     def vector(self) -> np.ndarray:
-        """One direction per name."""
-        vector = np.random.default_rng(list(self.name.encode())).normal(size=32) + 0.3
+        """One direction per look."""
+        vector = np.random.default_rng(list((self.look or self.name).encode())).normal(size=32) + 0.3
         return (vector / np.linalg.norm(vector)).astype(np.float16)
 
 
@@ -205,6 +206,18 @@ def test_a_thing_put_where_another_stood_is_told_from_it_by_its_colours():
     assert sorted(change.kind for change in found.changes()) == ["gone", "new"]
     assert sorted(thing.state for thing in found.objects() if thing.name == "vase") == ["gone", "here"]
     assert mapped(round_trip(before), round_trip(before, 100, 3600.0)).changes() == []
+
+
+def test_a_thing_of_the_same_name_and_colours_put_where_another_stood_is_told_from_it_by_its_look():
+    before, after = (
+        [*furniture()[:2], Thing("kettle", SPOTS["b"], (0.3, 0.3, 0.3), (200, 40, 40), look)]
+        for look in ("round", "square")
+    )
+    found = mapped(round_trip(before), round_trip(after, 100, 3600.0))
+    assert sorted(change.kind for change in found.changes()) == ["gone", "new"]
+    assert len({change.object_id for change in found.changes()}) == 2
+    again = mapped(round_trip(before), round_trip(before, 100, 3600.0))
+    assert again.changes() == []
 
 
 def test_a_thing_is_gone_when_a_larger_one_stands_in_its_place():
