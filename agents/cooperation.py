@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from placecell.agents.crafting import ACTIONS, DIRECTIONS, MATERIALS, Cell, Sight
+from placecell.agents.crafting import ACTIONS, DIRECTIONS, MATERIALS, MINED_WITH, Cell, Sight
 from placecell.agents.few_words import FewWords
 from placecell.agents.gifts import Gifts
-from placecell.agents.known_map import Find, KnownMap, write_finds
+from placecell.agents.known_map import Find, KnownMap, read_finds, write_finds
 from placecell.agents.scouting import best_walk, walk_gains, worth_seeing
 from placecell.agents.shelter import Shelter, find_shelter
 from placecell.agents.situation import Goal, Situation
@@ -33,6 +33,7 @@ from placecell.perception.observation import Observation
 __all__ = ["Cooperator", "Style"]
 
 _WORK: Final = ("collect", "place", "make", "explore")  # where nothing to do means that something is in the way
+_ORES: Final = ("iron", "diamond")  # that are rare
 _URGENT: Final = ("iron", "coal", "diamond", "table", "furnace")
 
 
@@ -63,7 +64,8 @@ class Cooperator:
         style: Style | None = None,
     ) -> None:
         self.name, self.memory, self.sharing, self.style = name, memory, sharing, style or Style()
-        self.known = KnownMap(area)
+        self.known = KnownMap(area)  # what it goes by
+        self.common = KnownMap(area) if self.style.fetches_alone else self.known  # what anybody who shares has seen
         self.mates: dict[str, Mate] = {}
         self.cows: dict[Cell, int] = {}
         self.goal: Goal | None = None
@@ -95,7 +97,8 @@ class Cooperator:
             self._whole = base64.b85encode(b"".join(part.tobytes() for part in seen.values())).decode()
         if not self.style.remembers:
             self.known.forget()
-        news = self.known.news(sight.corner, sight.materials, step)
+            self.common.forget()
+        news = self._look(sight)
         self._pending |= {find.cell: find for find in news}
         self._note_cows(sight)
         self._has_monsters |= any(kind in (2, 3, 4) for kind in sight.creatures_at.values())
@@ -106,7 +109,13 @@ class Cooperator:
                 self._left = self.style.tree.steps_left(self.now)
             self._tell(sight)
         if self.style.terse and self.sharing is not None:
-            self._write(step, self._few_words.tell(sight, self.known, news, self.sharing.peers))
+            self._write(step, self._few_words.tell(sight, self.common, news, self.sharing.peers))
+
+    def _look(self, sight: Sight) -> list[Find]:
+        """Put a view into the maps; says what of it nobody knew."""
+        if self.common is not self.known:
+            self.known.news(sight.corner, sight.materials, sight.step)
+        return self.common.news(sight.corner, sight.materials, sight.step)
 
     def _is_time_to_tell(self, sight: Sight, news: list[Find]) -> bool:
         silent = sight.step - self._told_step
@@ -118,7 +127,7 @@ class Cooperator:
         found = {find.material for find in news if MATERIALS[find.material] in _URGENT}
         if not found:
             return False
-        counts = np.bincount(self.known.materials.ravel(), minlength=len(MATERIALS))
+        counts = np.bincount(self.common.materials.ravel(), minlength=len(MATERIALS))
         new = np.bincount([find.material for find in news], minlength=len(MATERIALS))
         return any(counts[material] - new[material] < 2 for material in found)
 
@@ -149,14 +158,18 @@ class Cooperator:
             self._fold()
             if self.now is not None:
                 sight = self.now.sight
-                self.known.news(sight.corner, sight.materials, sight.step)
+                self._look(sight)
                 self.now = Situation(sight, self.known, self.now.view, self.cows, self._has_monsters)
         return new
 
     def _fold(self) -> None:
         """Take into the views what the log has new."""
         for record in self.memory.lacking(self._folded):
-            self.known.fold(record)
+            self.common.fold(record)
+            if self.common is not self.known:
+                is_own = record.agent_id == self.name
+                finds = [find for find in read_finds(record.text) if is_own or MATERIALS[find.material] in _ORES]
+                self.known.put(finds, int(record.stamp_s))
             mate = read_status(record)
             if mate is not None and record.agent_id != self.name:
                 known = self.mates.get(mate.name)
@@ -199,11 +212,21 @@ class Cooperator:
     def _plan(self, now: Situation) -> Goal:
         """What to do next towards the diamond."""
         tree = self.style.tree
-        if self.style.terse:
-            return self._few_words.goal(now, tree.next_goal(now))
+        if self.style.fetches_alone:
+            return self._seek(now, tree.next_goal(now, self._targets.taken(now)))
         if not self.style.roles or not self.mates or self._makes(now):
             return tree.next_goal(now, self._targets.taken(now))
         return self._help(now, tree)
+
+    def _seek(self, now: Situation, goal: Goal) -> Goal:
+        """The goal given or, with roles, to look for a diamond: somebody has a pickaxe for it, and one's own is far."""
+        has, mates = now.inventory, self.mates.values() if self.style.terse else self._fresh_mates(now)
+        is_able = self.style.roles and has["stone_pickaxe"] and not has["iron_pickaxe"]
+        is_far = goal.kind == "explore" or goal.cost > self.style.seek_steps
+        if not is_able or not is_far or now.known.mask("diamond").any():
+            return goal
+        has_maker = any(mate.inventory.get("iron_pickaxe") for mate in mates)
+        return Goal("explore", "diamond", reason="looks for the others") if has_maker else goal
 
     def _fresh_mates(self, now: Situation) -> list[Mate]:
         step = now.sight.step
@@ -273,7 +296,8 @@ class Cooperator:
         kept = self._target
         if self._steady.is_held and kept is not None and kept != now.position and now.ways.to(kept) < 1000:
             return now.go(kept)
-        worth = worth_seeing(self.known, item) * self._targets.share_of_the_world(now)
+        known = self.common if item in MINED_WITH and item != "wood" else self.known
+        worth = worth_seeing(known, item) * self._targets.share_of_the_world(now, self.common)
         gains = walk_gains(worth, now.ways, now.view)
         found = best_walk(gains, now.ways, self.style.patience, self._target, self.style.loyalty)
         if found is None:

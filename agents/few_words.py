@@ -10,7 +10,6 @@ import numpy as np
 from placecell.agents.crafting import MATERIALS, Sight
 from placecell.agents.known_map import Find, KnownMap, write_finds
 from placecell.agents.seen_blocks import write_seen
-from placecell.agents.situation import Goal, Situation
 from placecell.agents.style import Style
 from placecell.agents.teammates import Mate, write_status
 
@@ -20,7 +19,7 @@ _FIRSTS: Final = tuple(MATERIALS.index(item) for item in ("iron", "diamond"))
 
 
 class FewWords:
-    """What one agent tells, and what it does by what the others told.
+    """What one agent tells.
 
     Args:
         name: The agent.
@@ -52,15 +51,6 @@ class FewWords:
             held = {"health": sight.inventory["health"], "iron_pickaxe": 1}
             words.append(write_status(sight.position, held, ""))
         return " ".join([*words, write_seen((known.materials > 0) | known.told)])
-
-    def goal(self, now: Situation, goal: Goal) -> Goal:
-        """The goal given or, with roles, to look for a diamond: somebody has a pickaxe for it, and one's own is far."""
-        has = now.inventory
-        is_able = self._style.roles and has["stone_pickaxe"] and not has["iron_pickaxe"]
-        is_far = goal.kind == "explore" or goal.cost > self._style.seek_steps
-        if is_able and is_far and self._has_maker() and not now.known.mask("diamond").any():
-            return Goal("explore", "diamond", reason="looks for the others")
-        return goal
 
     def _is_anothers(self, sight: Sight, find: Find) -> bool:
         """Whether somebody in sight sees the same, whose name comes first."""

@@ -21,8 +21,10 @@ class Style:
         tells_finds: Others may have what it found; otherwise only where it is, what it has and how far along it is.
         thrifty: Claims are told within the records, a few bytes each, instead of in frames of their own; records are
             fewer where there are many to tell, or there is little to tell.
+        fetches_alone: Each makes tools of its own, from what it saw itself and the iron and diamonds that others told
+            of; all that others told of says where to look. Otherwise a few make tools, from everything that is known.
         terse: Others hear of the first iron, the first diamond and the first iron pickaxe, and in turn where each has
-            looked, and of nothing else; each makes tools of its own.
+            looked, and of nothing else.
         sectors: Each looks in its own part of the circle around the start, instead of claiming where it looks.
         tells_all: Others get every observation, whole: what sharing everything costs.
         tree: How it follows the tech tree.
@@ -43,8 +45,8 @@ class Style:
         give_steps: How near somebody has to be to be handed what it lacks.
         seen_steps: Where it is terse, it tells where it has looked once in so many steps; 0 for never.
         silent_steps: None does so in the first steps, while all are where all began.
-        seek_steps: Where it is terse and somebody has an iron pickaxe, whoever is farther from what it lacks for one of
-            its own looks for a diamond instead.
+        seek_steps: Where each fetches alone and somebody has an iron pickaxe, whoever is farther from what it lacks
+            for one of its own looks for a diamond instead.
     """
 
     remembers: bool = True
@@ -52,6 +54,7 @@ class Style:
     roles: bool = True
     tells_finds: bool = True
     thrifty: bool = False
+    fetches_alone: bool = False
     terse: bool = False
     sectors: bool = False
     tells_all: bool = False

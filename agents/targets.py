@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from placecell.agents.crafting import Cell
+from placecell.agents.known_map import KnownMap
 from placecell.agents.situation import Goal, Situation
 from placecell.agents.style import Style
 from placecell.agents.teammates import Mate
@@ -76,13 +77,18 @@ class Targets:
         theirs, ours = _far(mate.position, mate.target) - ago, _far(now.position, mate.target)
         return mate.target if (theirs, mate.name) < (ours, self._name) else None
 
-    def share_of_the_world(self, now: Situation) -> Float64[np.ndarray, "w h"]:
-        """How far each cell is this agent's to look at, from `apart` to 1: others are nearer to the rest."""
+    def share_of_the_world(self, now: Situation, common: KnownMap) -> Float64[np.ndarray, "w h"]:
+        """How far each cell is this agent's to look at, from `apart` to 1: others are nearer to the rest.
+
+        Args:
+            now: Where the agent is.
+            common: What anybody is known to have seen.
+        """
         area = now.known.area
         if self._sharing is None or not self._style.claims:
             return np.ones(area)
         if self._style.sectors:
-            return self._sector(now)
+            return self._sector(now, common)
         if not self._mates:
             return np.ones(area)
         xs, ys = np.mgrid[: area[0], : area[1]]
@@ -102,7 +108,7 @@ class Targets:
                 is_others |= np.abs(xs - x) + np.abs(ys - y) < mine
         return np.where(is_others, self._style.apart, 1.0)
 
-    def _sector(self, now: Situation) -> Float64[np.ndarray, "w h"]:
+    def _sector(self, now: Situation, common: KnownMap) -> Float64[np.ndarray, "w h"]:
         """The same where nobody says where it goes: equal parts of the circle around the start, in order of names.
 
         The more of its own part was seen, the more the others' are worth.
@@ -114,7 +120,7 @@ class Targets:
         turn = np.arctan2(ys - self._start[1], xs - self._start[0]) / (2 * np.pi)
         off = np.abs((turn - names.index(self._name) / len(names) + 0.5) % 1.0 - 0.5)
         is_own, apart = off <= 0.5 / len(names), self._style.apart
-        seen = float(((now.known.materials > 0) | now.known.told)[is_own].mean())
+        seen = float(((common.materials > 0) | common.told)[is_own].mean())
         return np.where(is_own, 1.0, apart + (1.0 - apart) * seen**2)
 
 

@@ -105,6 +105,7 @@ def play_one(settings: CooperateSettings, videos: Path | None, episode: Episode)
         tells_all=condition == "everything",
         batch_steps=settings.batch_steps,
         thrifty=int(num) > 2,  # two tell each other as much as they like
+        fetches_alone=int(num) > 2,
     )
     if condition == "everything":
         style = replace(style, batch_steps=1, crowd_steps=0, batch_cells=0, thrifty=True)
@@ -125,7 +126,7 @@ def play_one(settings: CooperateSettings, videos: Path | None, episode: Episode)
         is_terse = each < _TERSE_BYTES
         batch_steps = max(style.batch_steps, min(round(150 / each), 40))
         style = replace(style, thrifty=True, terse=is_terse, sectors=is_terse, batch_steps=batch_steps)
-        style = replace(style, seen_steps=round(_SEEN_BYTES / each))
+        style = replace(style, seen_steps=round(_SEEN_BYTES / each), fetches_alone=style.fetches_alone or is_terse)
     make: Callable[..., Cooperator] = Cooperator
     client = None
     if condition in CHAT_CONDITIONS:

@@ -243,3 +243,24 @@ def test_an_observation_that_is_none_is_refused():
     agent = Cooperator("ann", Memory())
     with pytest.raises(ValueError, match="an observation of Crafter has"):
         agent.observe(0, {"materials": np.zeros((9, 7), np.uint8)})
+
+
+def test_who_fetches_alone_goes_by_what_it_saw_and_looks_where_nobody_did():
+    env = world(3, 40)
+    crew = make_crew(env.possible_agents, Style(thrifty=True, fetches_alone=True), shares=True)
+    own = {name: np.zeros((64, 64), bool) for name in crew.agents}
+
+    def note(step, seen):
+        for name, agent in crew.agents.items():
+            (x, y), (w, h) = agent.now.sight.corner, agent.now.sight.materials.shape
+            own[name][max(x, 0) : x + w, max(y, 0) : y + h] = True
+
+    play(env, crew, EASY, note)
+    for name, agent in crew.agents.items():
+        others = np.isin(agent.known.materials, [crafting.MATERIALS.index(item) for item in ("iron", "diamond")])
+        assert (own[name] | others >= (agent.known.materials > 0)).all()
+        known, common = (agent.known.materials > 0).sum(), (agent.common.materials > 0).sum()
+        assert 100 < known < common
+        assert (agent.common.materials == agent.known.materials)[agent.known.materials > 0].mean() > 0.97
+    alone = Cooperator("player_0", Memory(), style=Style(fetches_alone=True))
+    assert not alone.common.materials.any()

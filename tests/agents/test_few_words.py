@@ -19,7 +19,7 @@ from placecell.benchmarks.episodes import Episode  # noqa: E402
 from placecell.envs import crafter  # noqa: E402
 
 RICH = 1033  # a world with iron and a diamond near the start
-TERSE = Style(thrifty=True, terse=True, sectors=True)
+TERSE = Style(thrifty=True, fetches_alone=True, terse=True, sectors=True)
 
 
 def world(num, steps):
@@ -51,8 +51,8 @@ def test_each_tells_in_turn_where_it_and_those_that_it_heard_of_looked():
         if step == 45:
             anybody = sum((agent.known.materials > 0) for agent in crew.agents.values()) > 0
             for agent in crew.agents.values():
-                unknown = agent.known.told & (agent.known.materials == 0)
-                assert agent.known.told.sum() > 100 and unknown.any() and anybody[unknown].mean() > 0.75
+                unknown = agent.common.told & (agent.known.materials == 0)
+                assert agent.common.told.sum() > 100 and unknown.any() and anybody[unknown].mean() > 0.75
 
     play(env, crew, RICH, watch)
     told = {}
@@ -61,7 +61,7 @@ def test_each_tells_in_turn_where_it_and_those_that_it_heard_of_looked():
         told[name] = {int(r.stamp_s) for r in records if not read_finds(r.text) and not read_status(r)}
     assert told == {"player_0": {20, 50}, "player_1": {30}, "player_2": {40}}
     restarted = Cooperator("player_0", crew.agents["player_0"].memory, style=style)
-    assert (restarted.known.told >= crew.agents["player_0"].known.told).all()
+    assert (restarted.common.told >= crew.agents["player_0"].common.told).all()
 
 
 def test_who_lacks_a_pickaxe_looks_for_a_diamond_once_somebody_has_one():

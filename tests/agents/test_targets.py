@@ -15,7 +15,7 @@ pytest.importorskip("cryptography", reason="needs the [team] extra")
 
 from placecell.envs import crafter  # noqa: E402
 
-TERSE = Style(thrifty=True, terse=True, sectors=True)
+TERSE = Style(thrifty=True, fetches_alone=True, terse=True, sectors=True)
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def crew():
 
 
 def share(agent):
-    return Targets(agent.name, agent.sharing, agent.mates, TERSE).share_of_the_world(agent.now)
+    return Targets(agent.name, agent.sharing, agent.mates, TERSE).share_of_the_world(agent.now, agent.common)
 
 
 def test_each_cell_is_somebodys_to_look_at(crew):
@@ -41,8 +41,8 @@ def test_the_others_parts_are_worth_more_as_its_own_has_been_seen(crew):
     before = share(agent)
     own = before == 1.0
     assert before[~own].max() < 0.21
-    agent.known.told |= own & (np.arange(64) < 32)  # half of it
+    agent.common.told |= own & (np.arange(64) < 32)  # half of it
     halfway = share(agent)
-    agent.known.told |= own
+    agent.common.told |= own
     assert (share(agent) == 1.0).all()
     assert (halfway[own] == 1.0).all() and 0.3 < halfway[~own].max() == halfway[~own].min() < 0.6
