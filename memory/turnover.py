@@ -45,7 +45,7 @@ def reconcile(nodes: Sequence[StayNode], tracks: AgentTracks, as_of: float = mat
 
     A stay begins at a place that was seen empty before if most of its box is space that filled; it is over if most of
     its box is space that emptied since it was last seen. A beginning that no such space speaks for is taken back. Space
-    that changed and belongs to no stay becomes a stay without name or look.
+    that emptied and belongs to no stay becomes a stay without name or look.
 
     Args:
         nodes: Stays of one agent.
@@ -71,8 +71,7 @@ def reconcile(nodes: Sequence[StayNode], tracks: AgentTracks, as_of: float = mat
         if found[i].index == len(found[i].track.presences) - 1:
             found[i] = _ended(found[i], i, vanished)
     found = _displaced(found)
-    came, went = (_nameless(tracks, space, has_come) for space, has_come in ((appeared, True), (vanished, False)))
-    return found + came + went
+    return found + _nameless(tracks, vanished)
 
 
 def _displaced(nodes: Sequence[StayNode]) -> list[StayNode]:
@@ -192,10 +191,13 @@ def _ended(node: StayNode, i: int, vanished: _Space) -> StayNode:
     return node
 
 
-def _nameless(tracks: AgentTracks, space: _Space, has_come: bool) -> list[StayNode]:
-    """Stays of what no view told apart from what is around it: changed space that belongs to no known thing."""
-    volume = space.volume
-    chosen = np.flatnonzero(space.free & volume.is_sure)
+def _nameless(tracks: AgentTracks, vanished: _Space) -> list[StayNode]:
+    """Stays of what no view told apart from what was around it: space that emptied and belongs to no known thing.
+
+    Of space that filled the like is not believed: what came is there to be seen, and no view showed a thing.
+    """
+    volume = vanished.volume
+    chosen = np.flatnonzero(vanished.free & volume.is_sure)
     if len(chosen) < _SOLID:
         return []
     low = volume.low_m[chosen]
@@ -211,13 +213,9 @@ def _nameless(tracks: AgentTracks, space: _Space, has_come: bool) -> list[StayNo
         if len(own) < _SOLID or short < 2 * VOXEL_M or is_slender or long > _LONG_M:
             continue
         old_s, new_s = float(np.median(volume.old_s[own])), float(np.median(volume.new_s[own]))
-        number = -1 - 2 * len(found) - has_come
-        if has_come:
-            presence = Presence(new_s, new_s, empty_s=old_s)
-        else:
-            presence = Presence(old_s, old_s, missed_s=new_s, gone_s=new_s)
-        size = tuple((top - corner).tolist())
-        found.append(StayNode(tracks, Track(number, [presence], size_m=size), 0, presence, corner, top, is_filled=True))
+        presence = Presence(old_s, old_s, missed_s=new_s, gone_s=new_s)
+        track = Track(-1 - len(found), [presence], size_m=tuple((top - corner).tolist()))
+        found.append(StayNode(tracks, track, 0, presence, corner, top, is_filled=True))
     return found
 
 
