@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ThingColours", "coloured"]
 
 _SAME: Final = 1e-3  # boxes that differ by less are one
+_BEST: Final = 24  # views that tell enough
 _MANY: Final = 20_000  # sightings whose colours are kept at hand
 _LEAST: Final = 0.01  # a thing may be of a colour that none of its pixels has: in the dark, say
 
@@ -37,7 +38,7 @@ class ThingColours:
     def of(self, thing: SceneObject) -> Float64[np.ndarray, "16"] | None:
         """Its histogram (see `placecell.perception.colours`), good views counting for more; None if none is known."""
         total = np.zeros(NUM_COLOURS)
-        for sighting in thing.sightings:
+        for sighting in thing.sightings[:_BEST]:
             colours = self._in(sighting)
             if colours is not None:
                 total += sighting.quality * colours

@@ -15,6 +15,7 @@ from jaxtyping import Int32
 from placecell.envs.house import House, HouseEnv, tour
 from placecell.geometry import Camera, pose_from, position_m
 from placecell.memory.records import RecordId
+from placecell.memory.track import KEPT_VIEWS
 
 __all__ = [
     "Eye",
@@ -73,13 +74,13 @@ class SightingTable:
     """Objects and the views that show them, with the face of `placecell.memory.objects.ObjectMap`.
 
     Args:
-        most: Of each object only so many of the best views are told, as a map that stays small does.
+        most: Of each object only so many of the best views are told, as many as the map of things keeps.
 
     Attributes:
         seen: By object, how well every view of it shows it, kept or not.
     """
 
-    def __init__(self, most: int = 48) -> None:
+    def __init__(self, most: int = KEPT_VIEWS) -> None:
         self.version = 0
         self.seen: dict[str, dict[RecordId, float]] = {}
         self._most = most

@@ -208,7 +208,7 @@ def _thing(life: Sequence[StayNode]) -> SceneObject:
     sightings: list[Sighting] = []
     for node in reversed(life):
         until = math.inf if presence is node.presence else node.presence.last_s
-        own = [s for s in node.track.sightings if node.presence.first_s <= s.stamp_s <= until]
+        own = [s for s in node.track.views if node.presence.first_s <= s.stamp_s <= until]
         sightings += sorted(own, key=lambda s: (-s.quality, s.record_id))
     return SceneObject(
         object_id=first.object_id,

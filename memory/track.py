@@ -14,7 +14,7 @@ from placecell.memory.trust import chance_of_thing
 from placecell.perception.colours import NUM_COLOURS, shared_colours
 from placecell.perception.detection import Detection
 
-__all__ = ["OTHER", "SOON_S", "Presence", "Track", "differ"]
+__all__ = ["KEPT_VIEWS", "OTHER", "SOON_S", "Presence", "Track", "differ"]
 
 SOON_S: Final = 600.0  # things are seldom put elsewhere within so short a time: that takes what shape alone tells
 OTHER: Final = 0.55  # share of colours below which a small thing that is met later is another one
@@ -23,7 +23,8 @@ _OTHER_LOOK: Final = 1.45  # the same of colours and likeness of crops together
 _LISTED: Final = 0.25  # chance of being a thing from which on it is told
 _CLEAR: Final = 0.8  # quality, and
 _SURE: Final = 0.9  # confidence, of a view that needs no second
-_KEPT_SIGHTINGS: Final = 24
+KEPT_VIEWS: Final = 64  # the best, which snapshots are chosen among: among 24 it takes a tenth more of them
+_KEPT_SIGHTINGS: Final = 24  # of those that say what it is and where
 _ENOUGH_WHOLE: Final = 3
 _TRIM: Final = 0.1
 _SOME: Final = 3  # sightings
@@ -66,6 +67,7 @@ class Track:
     boxes: list[tuple[float, ...]] = field(default_factory=list)  # low, high of each kept sighting
     cuts: list[bool] = field(default_factory=list)
     sightings: list[Sighting] = field(default_factory=list)
+    views: list[Sighting] = field(default_factory=list)
     num_sightings: int = 0
     poses: set[tuple[int, ...]] = field(default_factory=set)
     empty_poses: set[tuple[int, ...]] = field(default_factory=set)
@@ -141,6 +143,7 @@ class Track:
         for name, chance in detection.labels:
             self.votes[name] = self.votes.get(name, 0.0) + chance * quality
         self.sightings.append(Sighting(record.record_id, record.stamp_s, quality, detection.box))
+        self.views.append(self.sightings[-1])
         self.boxes.append((*detection.low_m, *detection.high_m))
         self.cuts.append(detection.is_cut)
         self.num_sightings += 1
@@ -178,6 +181,7 @@ class Track:
             key=lambda row: (row[0].stamp_s, row[0].record_id),
         )  # fmt: skip
         self.sightings, self.boxes, self.cuts = (list(values) for values in zip(*order, strict=True))
+        self.views = sorted([*self.views, *other.views], key=lambda view: (view.stamp_s, view.record_id))
         self.num_sightings += other.num_sightings
         self.poses |= other.poses
         self.num_misses = min(self.num_misses, other.num_misses)
@@ -210,6 +214,7 @@ class Track:
             sightings=[self.sightings[i] for i in old],
             boxes=[self.boxes[i] for i in old],
             cuts=[self.cuts[i] for i in old],
+            views=[view for view in self.views if view.stamp_s < since_s],
             num_sightings=self.num_sightings - visit.num_sightings,
             sum_confidence=self.sum_confidence - visit.sum_confidence,
             best_quality=max((self.sightings[i].quality for i in old), default=0.0),
@@ -223,6 +228,8 @@ class Track:
             worst = min(range(len(self.sightings) - 1), key=lambda i: self.sightings[i].quality)
             for kept in (self.sightings, self.boxes, self.cuts):
                 del kept[worst]
+        while len(self.views) > KEPT_VIEWS:
+            del self.views[min(range(len(self.views) - 1), key=lambda i: self.views[i].quality)]
 
     def _look_like(self, vector: np.ndarray) -> None:
         self.vector = vector if self.vector is None else self.vector + vector

@@ -163,7 +163,7 @@ class TrackTable:
 
     def bury(self, track: Track) -> None:
         """Forget a track."""
-        track.sightings, track.boxes, track.cuts, track.vector = [], [], [], None
+        track.sightings, track.views, track.boxes, track.cuts, track.vector = [], [], [], [], None
         track.votes, track.shares, track.poses, track.colours, track.visit = {}, {}, set(), np.zeros(NUM_COLOURS), None
         self.is_live[track.number] = False
         self.low[track.number] = self.high[track.number] = np.nan

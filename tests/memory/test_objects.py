@@ -16,6 +16,7 @@ from placecell.memory.emptiness import KeyViews, gaze
 from placecell.memory.object_states import SceneObject
 from placecell.memory.objects import ObjectMap
 from placecell.memory.records import Record
+from placecell.memory.track import KEPT_VIEWS
 from placecell.perception.detection import Detection, lift
 from placecell.perception.scan import Scan
 from placecell.perception.scene import Scene
@@ -146,6 +147,18 @@ def test_every_thing_of_a_room_is_mapped_once_where_it_stands():
         assert match.state == "here" and match.num_sightings >= 3 and match.confidence > 0.7
         assert match.embedding @ thing.vector.astype(np.float32) > 0.99
         assert match.sightings and all(0 <= s.quality <= 1 for s in match.sightings)
+
+
+def test_of_many_views_of_a_thing_the_best_are_told_and_the_newest():
+    chair, at = [Thing("chair", SPOTS["a"])], np.array(SPOTS["a"])
+    eyes = [np.array([x, 1.2, z]) for x in np.linspace(-0.4, 2.4, 10) for z in np.linspace(0.4, 2.4, 10)]
+    views = [view(seq, look_at(eye, at), chair) for seq, eye in enumerate(eyes)]
+    quality = {s.record_id: s.quality for half in (views[:50], views[50:]) for s in mapped(half).objects()[0].sightings}
+    (match,) = mapped(views).objects()
+    kept = {s.record_id for s in match.sightings}
+    assert match.num_sightings == len(quality) == 100 and len(kept) == KEPT_VIEWS and views[-1].record_id in kept
+    left_out = max(quality[key] for key in quality.keys() - kept)
+    assert all(quality[key] >= left_out for key in kept - {views[-1].record_id})
 
 
 def test_what_vanished_is_gone_what_came_is_new_and_what_stayed_stays():
