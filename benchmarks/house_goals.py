@@ -226,9 +226,24 @@ class PointDistances:
         return None if where < 0 else self.points[where]
 
     def __call__(self, point: np.ndarray | Sequence[float]) -> float:
-        """Metres from a point of the floor; infinite where there is no way."""
-        goal = self.nearest(point)
-        return math.inf if goal is None else self._graph.finder.geodesic_distance(point, goal)
+        """Metres from a point of the floor; infinite where there are no points to reach.
+
+        From a pocket of the floor that the grid cuts off, and into which an agent gets between two cells, the way
+        begins at the nearest floor from which one leads.
+        """
+        if self._field is None:
+            return math.inf
+        finder, start = self._graph.finder, np.asarray(point, float)
+        goal = self.nearest(start)
+        length_m = math.inf if goal is None else finder.geodesic_distance(start, goal)
+        if math.isfinite(length_m):
+            return length_m
+        floor = self._graph.points[np.isfinite(self._field[0])]
+        away_m = np.hypot(floor[:, 0] - start[0], floor[:, 2] - start[2])
+        start = floor[int(away_m.argmin())]
+        goal = self.nearest(start)
+        assert goal is not None
+        return float(away_m.min()) + finder.geodesic_distance(start, goal)
 
 
 def draw_goals(

@@ -19,7 +19,7 @@ from placecell.benchmarks.coverage import FloorMeter, Traveller, shortest_order
 from placecell.benchmarks.episodes import Episode, ExperimentError, Runner, episodes_of
 from placecell.benchmarks.experiment_report import render_report, write_report
 from placecell.benchmarks.floor_graph import FloorGraph
-from placecell.benchmarks.house_goals import GoalSite, agent_goal, descriptions, draw_goals
+from placecell.benchmarks.house_goals import GoalSite, PointDistances, agent_goal, descriptions, draw_goals
 from placecell.benchmarks.plots import bars, lines
 from placecell.cli import main
 from placecell.envs.house import House, HouseEnv
@@ -56,6 +56,18 @@ def test_the_graph_measures_as_the_path_finder_does() -> None:
         assert away[number] == pytest.approx(between[:4, i].min())
         if np.isfinite(away[number]):
             assert between[which[number], i] == pytest.approx(away[number])
+
+
+def test_a_way_out_of_a_pocket_begins_at_the_floor_beside_it() -> None:
+    free = np.pad(np.ones((40, 60), bool), 1)
+    free[20:22, 1:20] = False  # a strip along the wall, cut off
+    free[:21, 20] = False
+    finder = PathFinder(free, 0.0)
+    beyond, pocket = np.array([[2.5, 0.0, 0.5]]), np.array([0.5, 0.0, 0.9])
+    distance = PointDistances(FloorGraph(finder), beyond)
+    assert math.isinf(finder.geodesic_distance(pocket, beyond[0]))
+    assert distance(np.array([0.5, 0.0, 1.2])) == pytest.approx(distance(pocket) - 0.2, abs=0.1)
+    assert distance(beyond[0]) == 0 and math.isinf(PointDistances(FloorGraph(finder), np.zeros((0, 3)))(pocket))
 
 
 def test_a_short_order_is_no_longer_than_any_of_few() -> None:
