@@ -27,6 +27,7 @@ __all__ = [
 
 Cell = tuple[int, int]
 
+_FIRST_PLAYER: Final = 7  # among creatures
 #: Numbers of materials are places in this tuple; 0 is unknown or outside of the map.
 MATERIALS: Final = (
     "", "water", "grass", "stone", "path", "sand", "tree", "lava", "coal", "iron", "diamond", "table", "furnace",
@@ -96,6 +97,12 @@ class Sight:
     daylight: float
     is_asleep: bool
     creatures_at: Mapping[Cell, int] = field(default_factory=dict)
+
+    @property
+    def players(self) -> dict[Cell, str]:
+        """Names of the other players in sight, by their cells."""
+        found = {cell: kind - _FIRST_PLAYER for cell, kind in self.creatures_at.items() if kind >= _FIRST_PLAYER}
+        return {cell: f"player_{number}" for cell, number in found.items()}
 
     @classmethod
     def from_observation(cls, step: int, seen: Mapping[str, np.ndarray], area: Cell) -> Sight:

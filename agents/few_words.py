@@ -55,11 +55,10 @@ class FewWords:
     def _is_anothers(self, sight: Sight, find: Find) -> bool:
         """Whether somebody in sight sees the same, whose name comes first."""
         reach = [side // 2 for side in sight.materials.shape]
-        for cell, kind in sight.creatures_at.items():
-            is_seen = all(abs(a - b) <= most for a, b, most in zip(cell, find.cell, reach, strict=True))
-            if kind >= 7 and f"player_{kind - 7}" < self._name and is_seen:
-                return True
-        return False
+        return any(
+            name < self._name and all(abs(a - b) <= most for a, b, most in zip(cell, find.cell, reach, strict=True))
+            for cell, name in sight.players.items()
+        )
 
     def _has_maker(self) -> bool:
         return any(mate.inventory.get("iron_pickaxe") for mate in self._mates.values())

@@ -57,9 +57,9 @@ class Gifts:
 
     def _give(self, now: Situation, sharing: Sharing, mates: Mapping[str, Mate], left_steps: float) -> Goal | None:
         step = now.sight.step
-        for cell, kind in now.sight.creatures_at.items():
+        for cell, name in now.sight.players.items():
             far = abs(cell[0] - now.position[0]) + abs(cell[1] - now.position[1])
-            mate = mates.get(f"player_{kind - 7}") if kind >= 7 and far <= self._style.give_steps else None
+            mate = mates.get(name) if far <= self._style.give_steps else None
             if mate is None or mate.inventory.get("iron_pickaxe"):
                 continue
             if mate.left_steps + self._style.loyal_steps > left_steps:  # or they would hand it to and fro

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Final
 
 import numpy as np
@@ -50,8 +50,8 @@ def read_seen(text: str, area: Cell) -> Bool[np.ndarray, "w h"]:
     for part in text.split():
         match = _WORD.fullmatch(part)
         runs = [] if match is None else [_DIGITS.index(letter) for letter in match[1]]
-        for i in range(1, len(runs), 2):
-            start = sum(runs[:i])
-            blocks[start : start + runs[i]] = True
+        for i, end in enumerate(accumulate(runs)):
+            if i % 2:
+                blocks[end - runs[i] : end] = True
     cells = blocks.reshape(w, h).repeat(_SIDE, 0).repeat(_SIDE, 1)
     return np.asarray(cells[: area[0], : area[1]])

@@ -69,9 +69,10 @@ class Situation:
     def costs(self) -> np.ndarray:
         """Of entering each cell now, creatures included."""
         costs = entering_costs(self.known, self.inventory)
+        players = self.sight.players
         for cell, kind in self.sight.creatures_at.items():
             if 0 <= cell[0] < costs.shape[0] and 0 <= cell[1] < costs.shape[1]:
-                costs[cell] += {1: 4.0, 2: 6.0, 3: 6.0, 4: 2.0}.get(kind, 3.0 if kind >= 7 else BLOCKED)
+                costs[cell] += {1: 4.0, 2: 6.0, 3: 6.0, 4: 2.0}.get(kind, 3.0 if cell in players else BLOCKED)
         if self.has_monsters and self.sight.daylight < 0.4:
             costs[self.known.mask("grass")] += 1.0  # where zombies come up
         for cell, kind in self.sight.creatures_at.items():
@@ -127,9 +128,8 @@ class Situation:
         xs, ys = np.mgrid[: self.known.area[0], : self.known.area[1]]
         far = np.abs(xs - self.position[0]) + np.abs(ys - self.position[1])
         is_rivals = np.zeros(self.known.area, bool)
-        for (x, y), kind in self.sight.creatures_at.items():
-            if kind >= 7:
-                is_rivals |= np.abs(xs - x) + np.abs(ys - y) < far
+        for x, y in self.sight.players:
+            is_rivals |= np.abs(xs - x) + np.abs(ys - y) < far
         return np.where(is_rivals, _RIVALRY, 0.0)
 
     def around(self, cell: Cell, reach: int = 1) -> tuple[slice, slice]:
