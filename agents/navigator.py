@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Adviser", "Candidate", "Navigator", "NavigatorConfig"]
 
-_LITTLE_M2: Final = 1.0  # frontiers with less unknown behind them can wait
+_LITTLE_M2: Final = 1.0  # frontiers that open less can wait
 _SPARE: Final = 100  # steps that late leaves to look for something at least; then it is refused
+_STEPS_PER_M, _LOOKS = 6.0, 15.0  # what it takes to get to a thing, and to look at it
 _BLOCKED_M: Final = 2.0  # so far from where one would stand it is the way that is blocked
 _CIRCLING: Final = 60  # steps beside a thing after which that is near enough, if no way led nearer
 
@@ -48,8 +49,8 @@ class NavigatorConfig:
         patrol_m: Floor that no view was taken from within this distance is visited before a goal is refused.
         looks_around: Whether to turn once around where a goal begins in unknown surroundings.
         is_nearest: Whether the next frontier is simply the nearest one.
-        late: Steps after which the likeliest thing found is gone to instead of looking further; a hundred later, what
-            may not even be that is refused.
+        late: Steps after which the likeliest thing found is gone to instead of looking further, or later where the
+            way is short; a hundred later, what may not even be that is refused.
         hunts: So many places that looked like the goal are gone near before it is refused.
         hunt: Value that such a place must have.
         trusts_rooms: Whether frontiers count for more where the room is one in which such things stood before.
@@ -133,6 +134,7 @@ class Navigator:
         self._beside = 0  # steps that it spent beside the target
         self._is_first = True
         self._last_step = experience.step + self.config.late
+        self._is_ending = False  # whether no time is left but for the likeliest thing found
 
     def act(self, sensed: Sensed) -> Decision:
         """What to do now."""
@@ -169,18 +171,18 @@ class Navigator:
             if self._spin > 0:
                 self._spin -= 1
                 return Decision(LEFT, "looking around")
-            is_late = sensed.step >= self._last_step and self._prospects.at_last() is not None
+            is_late = self._is_late(sensed.step)
             if sensed.step >= self._last_step + _SPARE and not is_late:
                 return self._give_up()
             if self._hunted is not None and not is_late:
                 return self._hunt()
-            frontiers = [] if is_late else self._roamer.frontiers()
-            is_poor = self._roamer.is_squeezing or all(f.frontier.unknown_m2 < _LITTLE_M2 for f in frontiers)
-            maybe = self._prospects.worth_a_look(candidates, [] if is_poor else frontiers)
-            if maybe is None and is_poor and not is_late:
-                maybe = self._prospects.inkling()
-                if maybe is None and self._may_hunt():
-                    return self._hunt()
+            frontiers = [] if is_late else self._roamer.frontiers(_LITTLE_M2)
+            is_poor = self._roamer.is_squeezing or all(reach.opens_m2 < _LITTLE_M2 for reach in frontiers)
+            inkling = None if is_late else self._prospects.inkling()
+            maybes = candidates if inkling is None else [*candidates, inkling]
+            maybe = self._prospects.worth_a_look(maybes, [] if is_poor else frontiers)
+            if maybe is None and is_poor and not is_late and self._may_hunt():
+                return self._hunt()
             if maybe is None and frontiers:
                 return self._explore(frontiers)
             if maybe is None:
@@ -194,6 +196,16 @@ class Navigator:
         self._is_first = False
         self._spin = 0
         return self._approach(sensed, best, is_last)
+
+    def _is_late(self, step: int) -> bool:
+        """Whether just enough steps are left to go to the likeliest thing that was found."""
+        if step < self._last_step:
+            return False
+        last = self._prospects.at_last()
+        if last is not None and not self._is_ending:
+            needed = min(_LOOKS + _STEPS_PER_M * last.metres, _SPARE)
+            self._is_ending = step + needed >= self._last_step + _SPARE
+        return last is not None and self._is_ending
 
     def _approach(self, sensed: Sensed, candidate: Candidate, is_last: bool) -> Decision | None:
         thing = candidate.thing
@@ -281,7 +293,7 @@ class Navigator:
         stays = 1.3 if frontier.frontier_id == self._frontier else 1.0
         if self.config.trusts_rooms:
             stays *= self._around.room_factor(frontier, self.matcher.names, self.matcher.mention.room)
-        return stays * (1.0 + self.config.value_weight * value) * min(1.0, 0.3 + frontier.unknown_m2 / 10.0)
+        return stays * (1.0 + self.config.value_weight * value) * min(1.0, 0.3 + reach.opens_m2 / 10.0)
 
     def _patrol(self, sensed: Sensed, spot: np.ndarray) -> Decision | None:
         """Go where no view was taken from, and look around."""

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from placecell.agents.openings import opened_m2
 from placecell.agents.planner import LEFT, Experience, Sensed
 from placecell.agents.walking import Walker, turn_towards
 from placecell.pathfinder import CELL_M, PathFinder
@@ -40,11 +41,13 @@ class Reach:
         frontier: Which.
         metres: Way to it.
         steps: Actions that it takes, turns included.
+        opens_m2: Unknown floor behind it that nothing known cuts off, as far as 2.5 m.
     """
 
     frontier: Frontier
     metres: float
     steps: float
+    opens_m2: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,24 +146,39 @@ class Roamer:
         off = np.hypot(r + r0 - row, c + c0 - column) + np.where(np.isfinite(near), 0.0, np.inf)
         return float(near.ravel()[int(off.argmin())])
 
-    def frontiers(self) -> list[Reach]:
-        """Frontiers that can be reached and were not given up, squeezing through narrow gaps when there is no other."""
+    def frontiers(self, least_m2: float = 0.0) -> list[Reach]:
+        """Frontiers that can be reached and were not given up, squeezing through narrow gaps when there is no other.
+
+        Args:
+            least_m2: Squeeze as well where none opens so much, but one behind a narrow gap does.
+        """
         assert self._sensed is not None
         step = self._sensed.step
         first = self._squeezed[0] if step - self._squeezed[1] < _SQUEEZED else 0
+        kept: tuple[int, list[Reach]] = 0, []
         for number in range(first, len(SQUEEZE)):
             self.squeeze(number)
-            found = []
-            for frontier in self.places.frontiers(self._radius_m):
-                metres = math.inf if self._is_dropped(frontier) else self.metres_to(frontier.position_m)
-                if math.isfinite(metres):
-                    found.append(Reach(frontier, metres, self._steps(frontier, metres)))
-            if found:
-                if number != first:
-                    self._squeezed = number, step
-                return found
-        self.squeeze(0)
-        return []
+            found = self._reached()
+            is_wide = any(reach.opens_m2 >= least_m2 for reach in found)
+            if found and (is_wide or not kept[1]):
+                kept = number, found
+            if is_wide:
+                break
+        number, found = kept
+        self.squeeze(number)
+        if number > first:
+            self._squeezed = number, step
+        return found
+
+    def _reached(self) -> list[Reach]:
+        found = []
+        floors = {floor.number: floor for floor in self.places.floors}
+        for frontier in self.places.frontiers(self._radius_m):
+            metres = math.inf if self._is_dropped(frontier) else self.metres_to(frontier.position_m)
+            if math.isfinite(metres):
+                steps, opens_m2 = self._steps(frontier, metres), opened_m2(frontier, floors[frontier.floor])
+                found.append(Reach(frontier, metres, steps, opens_m2))
+        return found
 
     @property
     def is_squeezing(self) -> bool:

@@ -28,6 +28,7 @@ _LOOK_M: Final = 0.5  # places nearer than this were looked from alike
 _A_TURN: Final = 12  # views
 _NEAR_M: Final = 3.0  # from how far single views are worth keeping
 _MOST_VIEWS: Final = 10_000  # kept from goal to goal, about 1 kB each
+_HEADING: Final = math.pi / 6  # views from one place that differ by less look the same way
 
 
 class Surroundings:
@@ -38,7 +39,8 @@ class Surroundings:
         priors: What is known of rooms from elsewhere.
 
     Attributes:
-        glances: What every view says of space, oldest first.
+        glances: What every view says of space, oldest first; between goals only the last from each place and heading
+            stay.
         things: Things of the map, as of the last `note`.
         views: Whole things in single views from near, oldest first; between goals the oldest of very many go.
     """
@@ -59,6 +61,9 @@ class Surroundings:
         self._experience, self._roamer, self.things = experience, roamer, []
         self._rooms = (-_ROOMS_SERVE, [])
         del self.views[:-_MOST_VIEWS]
+        last = {(*_cell(seen.x, seen.z), round(seen.heading_rad / _HEADING) % _A_TURN): seen for seen in self.glances}
+        kept = set(map(id, last.values()))
+        self.glances = [seen for seen in self.glances if id(seen) in kept]
 
     def note(self) -> None:
         """Take in what the memory wrote since the last look."""

@@ -16,7 +16,9 @@ from placecell.agents.goals import Goal
 from placecell.agents.navigator import Navigator, NavigatorConfig
 from placecell.agents.planner import FORWARD, LEFT, LOOK_DOWN, LOOK_UP, RIGHT, Experience, Sensed
 from placecell.agents.roaming import SQUEEZE, Roamer
+from placecell.agents.room_priors import RoomPriors
 from placecell.agents.standing import Stand, floor_gap_m
+from placecell.agents.surroundings import Surroundings
 from placecell.geometry import Camera, pose_from
 from placecell.memory.memory import Memory
 from placecell.memory.object_states import SceneObject, Sighting
@@ -127,6 +129,16 @@ def test_gaps_are_squeezed_through_only_where_that_leads_nearer(
     assert math.isinf(roamer.metres_to(spot)) == is_squeezed
 
 
+def test_a_narrow_gap_is_tried_before_slits_that_open_nothing() -> None:
+    box: Box = ((0.6, 0.0, 0.6), (1.0, 1.2, 1.0))  # nothing but slits behind it is left to see on this side
+    experience, sensed = looked_around(BoxEnv(1.2, 2.0, (*WALL, box)), ((1.2, 2.0),))
+    roamer = Roamer(experience)
+    assert roamer.update(sensed)
+    slits = roamer.frontiers()
+    assert slits and not roamer.is_squeezing and all(slit.opens_m2 < 1.0 < slit.frontier.unknown_m2 for slit in slits)
+    assert max(reach.opens_m2 for reach in roamer.frontiers(1.0)) > 10.0 and roamer.is_squeezing
+
+
 @pytest.mark.parametrize("is_seen_from_here", [True, False])
 def test_behind_a_wall_is_not_beside(is_seen_from_here: bool) -> None:
     wall, box = ((2.4, 0.0, 0.0), (2.6, 2.5, 4.0)), ((2.6, 0.0, 1.8), (2.7, 0.6, 2.2))
@@ -184,6 +196,17 @@ def test_what_looked_like_the_goal_is_gone_near_before_it_squeezes_anywhere() ->
     hunts = [i for i, (words, _) in enumerate(reasons) if words == ["to", "where", "it", "may"]]
     squeezes = [i for i, (_, is_squeezing) in enumerate(reasons) if is_squeezing]
     assert hunts and squeezes and max(hunts) < min(squeezes)
+
+
+def test_of_views_from_one_place_only_the_last_is_kept_from_goal_to_goal() -> None:
+    env = BoxEnv(1.2, 2.0)
+    experience, sensed = looked_around(env, ((1.2, 2.0), (3.2, 2.0), (1.2, 2.0)))
+    roamer, around = Roamer(experience), Surroundings(experience, RoomPriors())
+    assert roamer.update(sensed)
+    around.note()
+    seen = list(around.glances)
+    around.begin(experience, roamer)
+    assert len(seen) == 36 and around.glances == seen[12:]
 
 
 class Glances:
