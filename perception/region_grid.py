@@ -18,7 +18,7 @@ from placecell.geometry import Camera, heading_rad
 
 __all__ = ["CHANNELS", "GRID_SIDE", "RegionGrid", "features"]
 
-GRID_SIDE: Final = 128
+GRID_SIDE: Final = 160
 _MULTIPLE: Final = 16  # the network halves the grid four times
 CHANNELS: Final = 12
 
@@ -78,8 +78,8 @@ class RegionGrid:
 def features(grid: RegionGrid) -> Float32[np.ndarray, "c h w"]:
     """What the network reads of every cell, all of order one.
 
-    Colour, inverse distance, point, surface normal, and how the inverse depth bends across and down: nothing on a
-    plane, for inverse depth is linear in the picture there, and much at creases and outlines.
+    Colour, inverse distance, point, surface normal, and how the inverse depth bends across and down: next to nothing on
+    a plane, for inverse depth is linear in the picture there, and much at creases and outlines.
     """
     h, w, _ = grid.rgb.shape
     known = grid.known

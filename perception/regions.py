@@ -28,7 +28,7 @@ from placecell.perception.region_groups import NUM_CUES, Groups, group_cells
 __all__ = ["REGIONS_FILE", "RegionDetector", "Regions"]
 
 REGIONS_FILE: Final = BUILTIN_DIR / "regions.onnx"
-_MIN_CELLS: Final = 8
+_MIN_CELLS: Final = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -60,10 +60,10 @@ def render_house(seed: int, num_views: int = 14) -> dict[str, np.ndarray]:
         rgb, depth, seen = env.render_at(pose)
         if (np.bincount(seen.ravel())[10:] >= 60).sum() < 1 and rng.random() < 0.8:
             continue  # a bare wall teaches little
-        step = rgb.shape[0] // SIDE
+        cells = ((np.arange(SIDE) + 0.5) * rgb.shape[0] / SIDE).astype(np.intp)  # as `RegionGrid.from_view` samples
         rgbs.append(cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
-        depths.append(depth[step // 2 :: step, step // 2 :: step].astype(np.float16))
-        ids.append(seen[step // 2 :: step, step // 2 :: step].clip(0, 255).astype(np.uint8))
+        depths.append(depth[np.ix_(cells, cells)].astype(np.float16))
+        ids.append(seen[np.ix_(cells, cells)].clip(0, 255).astype(np.uint8))
         poses.append(pose)
     return {"rgb": np.stack(rgbs), "depth_m": np.stack(depths), "ids": np.stack(ids), "pose": np.stack(poses)}
 
@@ -82,7 +82,7 @@ def render(folder: Path, first: int, num: int) -> None:
 
 
 def build_network() -> Any:
-    """A U-Net over pairs of pixels: 128 x 128 cells go in as 64 x 64 stacks of four, and come out the same way."""
+    """A U-Net over pairs of cells: n x n of them go in as n/2 x n/2 stacks of four, and come out the same way."""
     import torch
     from torch import nn
 

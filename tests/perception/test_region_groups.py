@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placecell.geometry import Camera, pose_from, unproject
-from placecell.perception.region_grid import CHANNELS, RegionGrid, features
+from placecell.perception.region_grid import CHANNELS, GRID_SIDE, RegionGrid, features
 from placecell.perception.region_groups import NUM_CUES, group_cells
 
 
@@ -80,7 +80,7 @@ def test_a_grid_keeps_points_of_pixels_and_has_a_side_that_halves_four_times(wid
     pose = pose_from(np.array([1.0, 0.9, -2.0]), 0.7, -0.4)
     grid = RegionGrid.from_view(np.zeros((height, width, 3), np.uint8), depth, camera, pose)
     h, w = grid.depth_m.shape
-    assert h % 16 == 0 and w % 16 == 0 and max(h, w) == 128
+    assert h % 16 == 0 and w % 16 == 0 and max(h, w) == GRID_SIDE
     rows = ((np.arange(h) + 0.5) * height / h).astype(int)
     columns = ((np.arange(w) + 0.5) * width / w).astype(int)
     expected = unproject(depth, camera, pose)[rows[:, None], columns[None, :]]
@@ -102,11 +102,11 @@ def test_features_do_not_know_where_in_the_world_the_camera_is():
 
 
 def test_a_plane_does_not_bend():
-    camera = Camera(128, 128)
+    camera = Camera(GRID_SIDE, GRID_SIDE)
     rays = camera.directions()
     tilted = (2.0 / (1.0 + 0.3 * rays[..., 0] - 0.2 * rays[..., 1])).astype(np.float32)
-    grid = RegionGrid.from_view(np.zeros((128, 128, 3), np.uint8), tilted, camera, np.eye(4))
+    grid = RegionGrid.from_view(np.zeros((GRID_SIDE, GRID_SIDE, 3), np.uint8), tilted, camera, np.eye(4))
     assert np.abs(features(grid)[10:]).max() < 1e-3
     tilted[40:80, 40:80] *= 0.7
-    grid = RegionGrid.from_view(np.zeros((128, 128, 3), np.uint8), tilted, camera, np.eye(4))
+    grid = RegionGrid.from_view(np.zeros((GRID_SIDE, GRID_SIDE, 3), np.uint8), tilted, camera, np.eye(4))
     assert np.abs(features(grid)[10:]).max() > 1
