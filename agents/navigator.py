@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Adviser", "Candidate", "Navigator", "NavigatorConfig"]
 
-_LITTLE_M2: Final = 1.0  # frontiers that open less can wait
+_LITTLE: Final = 1 / 60  # frontiers that open a smaller share of the floor can wait
 _SPARE: Final = 100  # steps that late leaves to look for something at least; then it is refused
 _STEPS_PER_M, _LOOKS = 6.0, 15.0  # what it takes to get to a thing, and to look at it
 _BLOCKED_M: Final = 2.0  # so far from where one would stand it is the way that is blocked
@@ -88,6 +88,7 @@ class Navigator:
     """
 
     is_privileged = False
+    _roamer: Roamer
 
     def __init__(
         self,
@@ -110,22 +111,23 @@ class Navigator:
         """
         if goal is None:
             raise ValueError("a navigator needs a goal; to explore, use Explorer")
+        before = self._roamer if experience.memory is self._memory else None
         if experience.memory is not self._memory:
             if self._memory is not None and not self.is_forgetful:
                 things = self._memory.objects.objects()
                 self.priors.learn(self._memory.places.rooms(things), things)
             self._memory, self._around = experience.memory, Surroundings(experience, self.priors)
             self._thing_colours = ThingColours(experience.memory)
-        self.goal, self._experience, self._roamer = goal, experience, Roamer(experience)
+        self.goal, self._experience, self._roamer = goal, experience, Roamer(experience, before=before)
         self._around.begin(experience, self._roamer)
         self.matcher = Matcher(goal, experience.memory.encoder, self._thing_colours.of)
         self._values, self._painted = ValueMap(), 0
         self._target: SceneObject | None = None
+        self._prospects = Prospects(self.matcher, self.config, self._around, self._roamer)
         self._stand = self._new_stand()
         self._frontier: int | None = None
         self._hunts: list[tuple[float, float]] = []  # places (x, z) that were gone near as they may hold the goal
         self._hunted: np.ndarray | None = None  # where it stands to look at the last of them, until it is there
-        self._prospects = Prospects(self.matcher, self.config, self._around, self._roamer)
         self._began_s = experience.stamp_s
         self._spin = 0
         self._checks: list[int] = []
@@ -176,8 +178,8 @@ class Navigator:
                 return self._give_up()
             if self._hunted is not None and not is_late:
                 return self._hunt()
-            frontiers = [] if is_late else self._roamer.frontiers(_LITTLE_M2)
-            is_poor = self._roamer.is_squeezing or all(reach.opens_m2 < _LITTLE_M2 for reach in frontiers)
+            frontiers = [] if is_late else self._roamer.frontiers(_LITTLE)
+            is_poor = self._roamer.is_squeezing or all(reach.share < _LITTLE for reach in frontiers)
             inkling = None if is_late else self._prospects.inkling()
             maybes = candidates if inkling is None else [*candidates, inkling]
             maybe = self._prospects.worth_a_look(maybes, [] if is_poor else frontiers)

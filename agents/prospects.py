@@ -24,7 +24,7 @@ __all__ = ["Candidate", "Prospects"]
 _VAIN_M: Final = 0.6  # so near to what was looked at in vain nothing new is looked for
 _LARGE_M: Final = 0.9  # the map does not overlook what is at least so tall or wide
 _EVEN, _STAYS = 0.85, 0.5  # of the best odds: what is as likely, and what keeps one from turning to another
-_BEHIND, _WIDE_M2 = 0.25, 4.0  # chance that the goal is behind a frontier that opens so much, or in proportion
+_BEHIND: Final = 0.25  # chance that the goal is behind a frontier, at most
 _UNSURE: Final = 0.5  # chance that a thing is there still when its place looked empty
 
 
@@ -170,8 +170,8 @@ class Prospects:
         best = max(options, key=lambda c: c.chance / (c.metres + 1.0))
         if not frontiers:
             return best
-        beyond = max(min(reach.opens_m2 / _WIDE_M2, 1.0) / (reach.metres + 1.0) for reach in frontiers)
-        return best if best.chance / (best.metres + 1.0) > _BEHIND * beyond else None
+        beyond = max(min(reach.share, _BEHIND) / (reach.metres + 1.0) for reach in frontiers)
+        return best if best.chance / (best.metres + 1.0) > beyond else None
 
 
 def _least_m(name: str) -> float:

@@ -28,6 +28,7 @@ SQUEEZE: Final = ((1.0, 1.0), (0.4, 0.25))
 _TIGHT: Final = ((1.0, 3.0), (0.7, 10.0))
 _SQUEEZED: Final = 8  # steps for which narrow gaps stay the only way, before wider ones are looked for again
 _REDRAW: Final = 3  # steps for which a map serves: drawing it and its distances anew costs more than they change
+_RETRY: Final = 1000  # steps after which another goal may lead to a frontier that was given up
 _SLIT: Final = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 _FORWARD_M: Final = 0.25
 _TURN_RAD: Final = math.pi / 6
@@ -42,12 +43,14 @@ class Reach:
         metres: Way to it.
         steps: Actions that it takes, turns included.
         opens_m2: Unknown floor behind it that nothing known cuts off, as far as 2.5 m.
+        share: The same as a share of that and all known floor: in a large home that is known a room's corner is little.
     """
 
     frontier: Frontier
     metres: float
     steps: float
     opens_m2: float = 0.0
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,16 +84,22 @@ class Roamer:
     Args:
         experience: Whose memory knows the map.
         agent_radius_m: The agent is a disc of this radius.
+        before: Who roamed in the same memory before: what it gave up lately is not tried again.
     """
 
-    def __init__(self, experience: Experience, agent_radius_m: float = AGENT_RADIUS_M) -> None:
+    def __init__(
+        self, experience: Experience, agent_radius_m: float = AGENT_RADIUS_M, before: Roamer | None = None
+    ) -> None:
         self.experience, self.agent_radius_m = experience, agent_radius_m
         self.walker = Walker(_FORWARD_M, _TURN_RAD)
         self._sensed: Sensed | None = None
         self._drawn: tuple[float, tuple[int, ...], int] = (0.0, (), -_REDRAW)
         self._finder: PathFinder | None = None
         self._field: np.ndarray | None = None
-        self._dropped: dict[tuple[int, int, int], int] = {}
+        lately: dict[tuple[int, int, int], int] = {} if before is None else before._dropped
+        self._dropped: dict[tuple[int, int, int], int] = {
+            spot: step for spot, step in lately.items() if experience.step - step < _RETRY
+        }
         self._radius_m = agent_radius_m
         self._squeezed = 0, -_SQUEEZED  # which part of the radius was needed last, and since when
 
@@ -146,11 +155,11 @@ class Roamer:
         off = np.hypot(r + r0 - row, c + c0 - column) + np.where(np.isfinite(near), 0.0, np.inf)
         return float(near.ravel()[int(off.argmin())])
 
-    def frontiers(self, least_m2: float = 0.0) -> list[Reach]:
+    def frontiers(self, least: float = 0.0) -> list[Reach]:
         """Frontiers that can be reached and were not given up, squeezing through narrow gaps when there is no other.
 
         Args:
-            least_m2: Squeeze as well where none opens so much, but one behind a narrow gap does.
+            least: Squeeze as well where none opens such a share of the floor, but one behind a narrow gap does.
         """
         assert self._sensed is not None
         step = self._sensed.step
@@ -159,7 +168,7 @@ class Roamer:
         for number in range(first, len(SQUEEZE)):
             self.squeeze(number)
             found = self._reached()
-            is_wide = any(reach.opens_m2 >= least_m2 for reach in found)
+            is_wide = any(reach.share >= least for reach in found)
             if found and (is_wide or not kept[1]):
                 kept = number, found
             if is_wide:
@@ -173,11 +182,12 @@ class Roamer:
     def _reached(self) -> list[Reach]:
         found = []
         floors = {floor.number: floor for floor in self.places.floors}
+        known_m2 = sum(float(floor.free.sum()) * floor.cell_m**2 for floor in floors.values())
         for frontier in self.places.frontiers(self._radius_m):
             metres = math.inf if self._is_dropped(frontier) else self.metres_to(frontier.position_m)
             if math.isfinite(metres):
                 steps, opens_m2 = self._steps(frontier, metres), opened_m2(frontier, floors[frontier.floor])
-                found.append(Reach(frontier, metres, steps, opens_m2))
+                found.append(Reach(frontier, metres, steps, opens_m2, opens_m2 / (opens_m2 + known_m2)))
         return found
 
     @property

@@ -48,8 +48,8 @@ def candidate(number: int, chance: float, metres: float) -> Candidate:
     return Candidate(thing, chance, metres)
 
 
-def reach(metres: float, opens_m2: float = 9.0) -> Reach:
-    return Reach(cast("Frontier", SimpleNamespace(frontier_id=1)), metres, 4 * metres, opens_m2)
+def reach(metres: float, share: float = 0.3) -> Reach:
+    return Reach(cast("Frontier", SimpleNamespace(frontier_id=1)), metres, 4 * metres, 9.0, share)
 
 
 def test_of_things_about_as_likely_the_nearest_is_taken() -> None:
@@ -67,13 +67,13 @@ def test_what_is_gone_to_already_is_not_given_up_for_a_little() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metres", "beyond_m", "opens_m2", "is_worth"),
-    [(1.0, 4.0, 9.0, True), (6.0, 2.0, 9.0, False), (6.0, 20.0, 9.0, True), (6.0, 2.0, 0.4, True)],
+    ("metres", "beyond_m", "share", "is_worth"),
+    [(1.0, 4.0, 0.3, True), (6.0, 2.0, 0.3, False), (6.0, 20.0, 0.3, True), (6.0, 2.0, 0.02, True)],
 )
 def test_an_unlikely_thing_is_worth_a_look_when_it_is_near_or_little_else_is_left(
-    metres: float, beyond_m: float, opens_m2: float, is_worth: bool
+    metres: float, beyond_m: float, share: float, is_worth: bool
 ) -> None:
-    found = prospects().worth_a_look([candidate(1, 0.2, metres)], [reach(beyond_m, opens_m2)])
+    found = prospects().worth_a_look([candidate(1, 0.2, metres)], [reach(beyond_m, share)])
     assert (found is not None) == is_worth
     assert prospects().worth_a_look([candidate(1, 0.2, metres)], []) is not None
     assert prospects().worth_a_look([candidate(1, 0.1, metres)], []) is None

@@ -136,7 +136,7 @@ def test_a_narrow_gap_is_tried_before_slits_that_open_nothing() -> None:
     assert roamer.update(sensed)
     slits = roamer.frontiers()
     assert slits and not roamer.is_squeezing and all(slit.opens_m2 < 1.0 < slit.frontier.unknown_m2 for slit in slits)
-    assert max(reach.opens_m2 for reach in roamer.frontiers(1.0)) > 10.0 and roamer.is_squeezing
+    assert max(reach.opens_m2 for reach in roamer.frontiers(0.5)) > 10.0 and roamer.is_squeezing
 
 
 @pytest.mark.parametrize("is_seen_from_here", [True, False])
@@ -196,6 +196,17 @@ def test_what_looked_like_the_goal_is_gone_near_before_it_squeezes_anywhere() ->
     hunts = [i for i, (words, _) in enumerate(reasons) if words == ["to", "where", "it", "may"]]
     squeezes = [i for i, (_, is_squeezing) in enumerate(reasons) if is_squeezing]
     assert hunts and squeezes and max(hunts) < min(squeezes)
+
+
+def test_what_was_given_up_lately_is_not_gone_to_for_the_next_goal_either() -> None:
+    experience, sensed = looked_around(BoxEnv(1.2, 2.0, WALL), ((1.2, 2.0),))
+    first = Roamer(experience)
+    assert first.update(sensed)
+    before = first.frontiers()
+    first.drop(before[0].frontier)
+    second, later = Roamer(experience, before=first), Roamer(experience)
+    assert second.update(sensed) and later.update(sensed)
+    assert len(second.frontiers()) < len(before) == len(later.frontiers())
 
 
 def test_of_views_from_one_place_only_the_last_is_kept_from_goal_to_goal() -> None:
