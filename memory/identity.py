@@ -28,12 +28,9 @@ _LOOK: Final = 1.1
 _COLOUR: Final = 4.6
 _NAME: Final = 2.3
 _BIAS: Final = -7.8
-_UNSEEN: Final = 1.5  # what no view told apart is not known well enough
 _LEAST: Final = -2.1  # below even: pairs are one to one, and what the regression does not know, few
 _NO_LOOK: Final = 0.5
 _NO_COLOUR: Final = 0.6
-_NO_NAME: Final = 0.4
-_ROUGH_SPREAD: Final = 0.2  # where voxels tell the height
 _NEAR_M: Final = 0.3  # what is so near is in the same place
 _BODY_M: Final = 0.02
 _KNOWN_NAMES: Final = 1.1  # who knows the names for certain need not link what is less likely than not
@@ -54,13 +51,11 @@ def alike(a: StayNode, b: StayNode) -> float:
         cosine = float(va @ vb)
     colours = float(np.nan_to_num(shared_colours(a.track.colours, b.track.colours), nan=_NO_COLOUR))
     height, width = _log_ratios(a, b)
-    is_seen = bool(a.track.num_sightings) and bool(b.track.num_sightings)
-    same_height = math.exp(-height / (_HEIGHT_SPREAD if is_seen else _ROUGH_SPREAD))
+    same_height = math.exp(-height / _HEIGHT_SPREAD)
     same_size = same_height * math.exp(-width / _WIDTH_SPREAD)
-    names = agreement(a.track.shares, b.track.shares) if is_seen else _NO_NAME
+    names = agreement(a.track.shares, b.track.shares)
     odds = _HEIGHT * same_height + _SIZE * same_size + _LOOK * cosine + _COLOUR * colours + _NAME * names + _BIAS
-    odds += _NARROWER * max(width - _NARROW, 0.0)
-    return odds - (not is_seen) * _UNSEEN
+    return odds + _NARROWER * max(width - _NARROW, 0.0)
 
 
 def _log_ratios(a: StayNode, b: StayNode) -> tuple[float, float]:
@@ -82,9 +77,13 @@ def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
 
     A stay that ended is linked to one that began later elsewhere, one to one, so that the whole assignment is the
     likeliest: of two mugs that vanished and two that turned up, each gets its own. A thing that came back to the same
-    place continues its own life if nothing better is found.
+    place continues its own life if nothing better is found. What no view told apart from what was around it is linked
+    to nothing: a size alone says too little.
     """
-    ended = [node for node in nodes if node.presence.missed_s is not None and node.is_confirmed]
+    ended = [
+        node for node in nodes
+        if node.presence.missed_s is not None and node.is_confirmed and node.track.num_sightings
+    ]  # fmt: skip
     earliest = nsmallest(2, nodes, key=lambda node: node.presence.last_s)
     begun = [node for node in nodes if _may_have_come(node, earliest)]
     follows: dict[tuple[int, int], StayNode] = {}

@@ -20,7 +20,7 @@ SOON_S: Final = 600.0  # things are seldom put elsewhere within so short a time:
 OTHER: Final = 0.55  # share of colours below which a small thing that is met later is another one
 _OTHER_LOOK: Final = 1.45  # the same of colours and likeness of crops together
 
-_LISTED: Final = 0.25  # chance of being a thing from which on it is told
+_LISTED: Final = 0.35  # chance of being a thing from which on it is told
 _CLEAR: Final = 0.8  # quality, and
 _SURE: Final = 0.9  # confidence, of a view that needs no second
 KEPT_VIEWS: Final = 64  # the best, which snapshots are chosen among: among 24 it takes a tenth more of them
