@@ -123,11 +123,11 @@ class Navigator:
         self.matcher = Matcher(goal, experience.memory.encoder, self._thing_colours.of)
         self._values, self._painted = ValueMap(), 0
         self._target: SceneObject | None = None
-        self._prospects = Prospects(self.matcher, self.config, self._around, self._roamer)
         self._stand = self._new_stand()
         self._frontier: int | None = None
         self._hunts: list[tuple[float, float]] = []  # places (x, z) that were gone near as they may hold the goal
         self._hunted: np.ndarray | None = None  # where it stands to look at the last of them, until it is there
+        self._prospects = Prospects(self.matcher, self.config, self._around, self._roamer)
         self._began_s = experience.stamp_s
         self._spin = 0
         self._checks: list[int] = []
@@ -295,7 +295,7 @@ class Navigator:
         stays = 1.3 if frontier.frontier_id == self._frontier else 1.0
         if self.config.trusts_rooms:
             stays *= self._around.room_factor(frontier, self.matcher.names, self.matcher.mention.room)
-        return stays * (1.0 + self.config.value_weight * value) * min(1.0, 0.3 + reach.opens_m2 / 10.0)
+        return stays * (1.0 + self.config.value_weight * value) * min(1.0, 0.3 + frontier.opens_m2 / 10.0)
 
     def _patrol(self, sensed: Sensed, spot: np.ndarray) -> Decision | None:
         """Go where no view was taken from, and look around."""

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from placecell.agents.openings import opened_m2
 from placecell.agents.planner import LEFT, Experience, Sensed
 from placecell.agents.walking import Walker, turn_towards
 from placecell.pathfinder import CELL_M, PathFinder
@@ -42,14 +41,13 @@ class Reach:
         frontier: Which.
         metres: Way to it.
         steps: Actions that it takes, turns included.
-        opens_m2: Unknown floor behind it that nothing known cuts off, as far as 2.5 m.
-        share: The same as a share of that and all known floor: in a large home that is known a room's corner is little.
+        share: What it opens, as a share of that and all known floor: in a large home that is known a room's corner is
+            little.
     """
 
     frontier: Frontier
     metres: float
     steps: float
-    opens_m2: float = 0.0
     share: float = 0.0
 
 
@@ -181,13 +179,12 @@ class Roamer:
 
     def _reached(self) -> list[Reach]:
         found = []
-        floors = {floor.number: floor for floor in self.places.floors}
-        known_m2 = sum(float(floor.free.sum()) * floor.cell_m**2 for floor in floors.values())
+        known_m2 = sum(float(floor.free.sum()) * floor.cell_m**2 for floor in self.places.floors)
         for frontier in self.places.frontiers(self._radius_m):
             metres = math.inf if self._is_dropped(frontier) else self.metres_to(frontier.position_m)
             if math.isfinite(metres):
-                steps, opens_m2 = self._steps(frontier, metres), opened_m2(frontier, floors[frontier.floor])
-                found.append(Reach(frontier, metres, steps, opens_m2, opens_m2 / (opens_m2 + known_m2)))
+                share = frontier.opens_m2 / (frontier.opens_m2 + known_m2)
+                found.append(Reach(frontier, metres, self._steps(frontier, metres), share))
         return found
 
     @property

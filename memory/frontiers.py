@@ -15,11 +15,12 @@ from placecell.geometry import Camera
 from placecell.memory.records import RecordId
 from placecell.pathfinder import CELL_M, PathFinder
 
-__all__ = ["BEHIND_M", "Border", "Frontier", "View", "borders", "glimpse_of", "match"]
+__all__ = ["BEHIND_M", "Border", "Frontier", "View", "borders", "glimpse_of", "match", "opened_m2"]
 
 MIN_SIZE_M: Final = 0.2
 MIN_UNKNOWN_M2: Final = 0.1  # smaller holes are specks that no scan happened to hit
-BEHIND_M: Final = 2.5  # so far behind a frontier the unknown counts as its own
+BEHIND_M: Final = 2.5  # so far behind a frontier the unknown counts as its own,
+_BESIDE: Final = 3  # and so many cells from its middle it begins
 SPLIT_M: Final = 2.0
 _SAME_M: Final = 1.0  # a frontier may move so far between two looks and keep its name
 _TALL_M: Final = 1.8  # height of the box in the glimpse
@@ -46,7 +47,7 @@ class Frontier:
         middle_m: Its middle.
         direction_rad: Heading towards the unknown, 0 along -z, positive to the left.
         size_m: Its length.
-        unknown_m2: Floor in a square of 5 m around it that may be free.
+        opens_m2: Unknown floor in a square of 5 m around it that no known wall cuts off, see `opened_m2`.
         floor: Number of the floor.
         first_s: When its cells were first seen.
         glimpse: The record whose picture shows it best.
@@ -58,7 +59,7 @@ class Frontier:
     middle_m: Float64[np.ndarray, "3"]
     direction_rad: float
     size_m: float
-    unknown_m2: float
+    opens_m2: float
     floor: int
     first_s: float
     glimpse: RecordId | None = None
@@ -73,7 +74,6 @@ class Border:
     middle: np.ndarray
     outward: np.ndarray
     stand: tuple[int, int]
-    unknown_m2: float
 
 
 def borders(
@@ -153,7 +153,6 @@ def _border(cells: np.ndarray, unknown: Bool[np.ndarray, "rows columns"], spots:
     reach = round(BEHIND_M / CELL_M)
     low = np.maximum(middle - reach, 0)
     behind = np.argwhere(unknown[low[0] : middle[0] + reach + 1, low[1] : middle[1] + reach + 1]) + low
-    outside = (2 * reach + 1) ** 2 - int(np.prod(np.minimum(middle + reach + 1, unknown.shape) - low))
     # Towards the unknown cells next to the stretch.
     near, far = np.maximum(cells.min(axis=0) - 3, 0), cells.max(axis=0) + 4
     around = np.argwhere(unknown[near[0] : far[0], near[1] : far[1]]) + near
@@ -164,8 +163,42 @@ def _border(cells: np.ndarray, unknown: Bool[np.ndarray, "rows columns"], spots:
         length = float(np.hypot(*outward))
     outward = outward / length if length > 1e-6 else np.array([-1.0, 0.0])
     stand = spots[((spots - middle) ** 2).sum(axis=1).argmin()]
-    unknown_m2 = (len(behind) + outside) * CELL_M**2
-    return Border(cells, middle, outward, (int(stand[0]), int(stand[1])), unknown_m2)
+    return Border(cells, middle, outward, (int(stand[0]), int(stand[1])))
+
+
+def opened_m2(
+    free: Bool[np.ndarray, "rows columns"], occupied: Bool[np.ndarray, "rows columns"], middle: tuple[int, int]
+) -> float:
+    """Unknown floor in a square of 5 m around a frontier that is connected to it, square metres.
+
+    A slit behind a chair opens next to nothing, however much is unknown beyond the wall behind it.
+
+    Args:
+        free: Cells of known floor.
+        occupied: Cells of known walls and things.
+        middle: The frontier's middle (row, column).
+
+    Example:
+        >>> free = np.ones((40, 40), bool)
+        >>> free[:16] = False  # nobody knows what is there
+        >>> walls = np.zeros((40, 40), bool)
+        >>> whole_m2 = opened_m2(free, walls, (16, 20))
+        >>> walls[13] = True
+        >>> opened_m2(free, walls, (16, 20)) < whole_m2
+        True
+    """
+    row, column = middle
+    reach = round(BEHIND_M / CELL_M)
+    unknown = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)  # so is all that lies off the map
+    top, left = max(row - reach, 0), max(column - reach, 0)
+    near = slice(top, row + reach + 1), slice(left, column + reach + 1)
+    known = free[near] | occupied[near]
+    r, c = top - (row - reach), left - (column - reach)
+    unknown[r : r + known.shape[0], c : c + known.shape[1]] = ~known
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(unknown, connectivity=4)
+    beside = parts[reach - _BESIDE : reach + _BESIDE + 1, reach - _BESIDE : reach + _BESIDE + 1]
+    numbers = np.unique(beside[beside > 0])
+    return float(stats[numbers, cv2.CC_STAT_AREA].sum()) * CELL_M**2
 
 
 def glimpse_of(

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 
 from placecell.geometry import check_pose
 from placecell.memory.floor_plan import FloorPlan, RoomBook, floor_of, place_graph
-from placecell.memory.frontiers import BEHIND_M, Frontier, View, borders, glimpse_of, match
+from placecell.memory.frontiers import BEHIND_M, Frontier, View, borders, glimpse_of, match, opened_m2
 from placecell.memory.occupancy import floor_areas
 from placecell.memory.records import Record, RecordId
 from placecell.memory.room_names import Namer
@@ -222,17 +222,17 @@ class Places:
         for border in borders(floor.free, known, possible, places):
             dz, dx = border.outward
             rows, columns = border.cells.T
-            middle = floor.point(int(border.middle[0]), int(border.middle[1]))
+            row, column = border.middle.tolist()
             direction = math.atan2(-dx, -dz)
             glimpse = self._glimpse(level, border.cells, direction)
             found.append(
                 Frontier(
                     -1,
                     floor.point(*border.stand),
-                    middle,
+                    floor.point(row, column),
                     direction,
                     len(border.cells) * CELL_M,
-                    border.unknown_m2,
+                    opened_m2(floor.free, floor.occupied, (row, column)),
                     floor.number,
                     float(level.first_s[rows, columns].min()),
                     *(glimpse or (None, None)),

@@ -49,7 +49,7 @@ def candidate(number: int, chance: float, metres: float) -> Candidate:
 
 
 def reach(metres: float, share: float = 0.3) -> Reach:
-    return Reach(cast("Frontier", SimpleNamespace(frontier_id=1)), metres, 4 * metres, 9.0, share)
+    return Reach(cast("Frontier", SimpleNamespace(frontier_id=1)), metres, 4 * metres, share)
 
 
 def test_of_things_about_as_likely_the_nearest_is_taken() -> None:

@@ -20,6 +20,7 @@ from placecell.agents.room_priors import RoomPriors
 from placecell.agents.standing import Stand, floor_gap_m
 from placecell.agents.surroundings import Surroundings
 from placecell.geometry import Camera, pose_from
+from placecell.memory.frontiers import BEHIND_M
 from placecell.memory.memory import Memory
 from placecell.memory.object_states import SceneObject, Sighting
 from placecell.memory.records import RecordId
@@ -135,8 +136,14 @@ def test_a_narrow_gap_is_tried_before_slits_that_open_nothing() -> None:
     roamer = Roamer(experience)
     assert roamer.update(sensed)
     slits = roamer.frontiers()
-    assert slits and not roamer.is_squeezing and all(slit.opens_m2 < 1.0 < slit.frontier.unknown_m2 for slit in slits)
-    assert max(reach.opens_m2 for reach in roamer.frontiers(0.5)) > 10.0 and roamer.is_squeezing
+    (floor,) = experience.memory.places.floors
+    unknown = np.argwhere(~(floor.free | floor.occupied))
+    middles = [floor.cell(float(slit.frontier.middle_m[0]), float(slit.frontier.middle_m[2])) for slit in slits]
+    off_m = [np.abs(unknown - middle).max(axis=1) * floor.cell_m for middle in middles]
+    unknown_m2 = [np.count_nonzero(off <= BEHIND_M) * floor.cell_m**2 for off in off_m]
+    assert slits and not roamer.is_squeezing
+    assert all(slit.frontier.opens_m2 < 1.0 < m2 for slit, m2 in zip(slits, unknown_m2, strict=True))
+    assert max(reach.frontier.opens_m2 for reach in roamer.frontiers(0.5)) > 10.0 and roamer.is_squeezing
 
 
 @pytest.mark.parametrize("is_seen_from_here", [True, False])
