@@ -32,6 +32,7 @@ _FULL: Final = 8  # voxels
 _HELD: Final = 0.08  # share from which on changed space may be the thing, and the rest what is around it
 _HINTED: Final = 3  # voxels that make a stay missed, and a missed one over
 _SOLID: Final = 12  # voxels of what has no name
+_REST_M: Final = 2 * VOXEL_M  # so near to a thing that left, what emptied is its own
 _SHARED: Final = 0.2  # share of a box in another, the less distance of their middles, and the less difference of
 _OFFSET: Final = 0.75  # their sizes (see `box_features`), at which two things cannot be in one place at one time
 _GROWTH: Final = 1.0
@@ -71,7 +72,7 @@ def reconcile(nodes: Sequence[StayNode], tracks: AgentTracks, as_of: float = mat
         if found[i].index == len(found[i].track.presences) - 1:
             found[i] = _ended(found[i], i, vanished)
     found = _displaced(found)
-    return found + _nameless(tracks, vanished)
+    return found + _nameless(tracks, vanished, [node for node in found if node.presence.is_over])
 
 
 def _displaced(nodes: Sequence[StayNode]) -> list[StayNode]:
@@ -191,10 +192,11 @@ def _ended(node: StayNode, i: int, vanished: _Space) -> StayNode:
     return node
 
 
-def _nameless(tracks: AgentTracks, vanished: _Space) -> list[StayNode]:
+def _nameless(tracks: AgentTracks, vanished: _Space, over: Sequence[StayNode]) -> list[StayNode]:
     """Stays of what no view told apart from what was around it: space that emptied and belongs to no known thing.
 
-    Of space that filled the like is not believed: what came is there to be seen, and no view showed a thing.
+    What touches a thing that left is the rest of it: a box leaves out what few views showed. Of space that filled the
+    like is not believed: what came is there to be seen, and no view showed a thing.
     """
     volume = vanished.volume
     chosen = np.flatnonzero(vanished.free & volume.is_sure)
@@ -211,6 +213,8 @@ def _nameless(tracks: AgentTracks, vanished: _Space) -> list[StayNode]:
         short, middle, long = sorted((top - corner).tolist())
         is_slender = middle < max(_THICK_M, _SLENDER * long)
         if len(own) < _SOLID or short < 2 * VOXEL_M or is_slender or long > _LONG_M:
+            continue
+        if any(((corner < node.high_m + _REST_M) & (top > node.low_m - _REST_M)).all() for node in over):
             continue
         old_s, new_s = float(np.median(volume.old_s[own])), float(np.median(volume.new_s[own]))
         presence = Presence(old_s, old_s, missed_s=new_s, gone_s=new_s)
