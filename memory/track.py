@@ -12,7 +12,7 @@ from placecell.memory.object_states import Sighting
 from placecell.memory.records import Record
 from placecell.memory.trust import chance_of_thing
 from placecell.perception.colours import NUM_COLOURS, shared_colours
-from placecell.perception.detection import Detection
+from placecell.perception.detection import NUM_IDENTITY, Detection
 
 __all__ = ["KEPT_VIEWS", "OTHER", "SOON_S", "Presence", "Track", "differ"]
 
@@ -64,6 +64,7 @@ class Track:
     shares: dict[str, float] = field(default_factory=dict)
     vector: np.ndarray | None = None  # sum of weighted unit vectors
     colours: np.ndarray = field(default_factory=lambda: np.zeros(NUM_COLOURS))  # sum of weighted histograms
+    identity: np.ndarray = field(default_factory=lambda: np.zeros(NUM_IDENTITY, np.float32))  # sum over sightings
     boxes: list[tuple[float, ...]] = field(default_factory=list)  # low, high of each kept sighting
     cuts: list[bool] = field(default_factory=list)
     sightings: list[Sighting] = field(default_factory=list)
@@ -157,6 +158,8 @@ class Track:
             self._look_like(quality * detection.embedding.astype(np.float32))
         if detection.colours is not None:
             self.colours = self.colours + quality * detection.colours
+        if detection.identity is not None:
+            self.identity = self.identity + detection.identity.astype(np.float32)
         self._forget()
 
     def take(self, other: Track, is_like: bool) -> None:
@@ -171,10 +174,11 @@ class Track:
                 self.votes[name] = self.votes.get(name, 0.0) + votes
             if other.vector is not None:
                 self._look_like(other.vector)
-            self.colours = self.colours + other.colours
+            self.colours, self.identity = self.colours + other.colours, self.identity + other.identity
         elif other.num_sightings > self.num_sightings:
             vector = self.vector if other.vector is None else other.vector
-            self.votes, self.vector, self.colours = dict(other.votes), vector, other.colours
+            self.votes, self.vector = dict(other.votes), vector
+            self.colours, self.identity = other.colours, other.identity
         order = sorted(
             zip([*self.sightings, *other.sightings], [*self.boxes, *other.boxes], [*self.cuts, *other.cuts],
                 strict=True),
@@ -211,6 +215,7 @@ class Track:
             },
             vector=self.vector if self.vector is None or visit.vector is None else self.vector - visit.vector,
             colours=np.maximum(self.colours - visit.colours, 0.0),
+            identity=self.identity - visit.identity,
             sightings=[self.sightings[i] for i in old],
             boxes=[self.boxes[i] for i in old],
             cuts=[self.cuts[i] for i in old],

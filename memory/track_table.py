@@ -13,7 +13,7 @@ from placecell.memory.association import agreement
 from placecell.memory.records import Record
 from placecell.memory.track import SOON_S, Presence, Track
 from placecell.perception.colours import NUM_COLOURS, shared_colours
-from placecell.perception.detection import Detection
+from placecell.perception.detection import NUM_IDENTITY, Detection
 
 __all__ = ["FALSE_ALARM_S", "REACH_M", "SMALL_M", "TrackTable"]
 
@@ -164,7 +164,8 @@ class TrackTable:
     def bury(self, track: Track) -> None:
         """Forget a track."""
         track.sightings, track.views, track.boxes, track.cuts, track.vector = [], [], [], [], None
-        track.votes, track.shares, track.poses, track.colours, track.visit = {}, {}, set(), np.zeros(NUM_COLOURS), None
+        track.votes, track.shares, track.poses, track.visit = {}, {}, set(), None
+        track.colours, track.identity = np.zeros(NUM_COLOURS), np.zeros(NUM_IDENTITY, np.float32)
         self.is_live[track.number] = False
         self.low[track.number] = self.high[track.number] = np.nan
 

@@ -13,10 +13,12 @@ from jaxtyping import Bool, Float, Float64, UInt8
 
 from placecell.perception.colours import NUM_COLOURS, colours_of
 
-__all__ = ["Detection", "lift", "pack_detections", "unpack_detections"]
+__all__ = ["NUM_IDENTITY", "Detection", "lift", "pack_detections", "unpack_detections"]
 
-_FIELDS: Final = 11
-_FIELDS_BEFORE: Final = 10  # memories that were written before colours were kept
+_FIELDS: Final = 12
+_FIELDS_BEFORE: Final = 10  # memories that were written before colours, and then identities, were kept
+#: Numbers of the vector by which a thing is known again, see `placecell.perception.reidentification`.
+NUM_IDENTITY: Final = 32
 Point = tuple[float, float, float]
 
 
@@ -36,6 +38,7 @@ class Detection:
         source: Who found it: "masks" (the simulator's: privileged), "regions", or the name of a detector.
         is_cut: Whether it touches the picture's border.
         colours: Histogram of its pixels' colours (see `placecell.perception.colours`), or None.
+        identity: By what it is known again elsewhere (see `placecell.perception.reidentification`), or None.
 
     Raises:
         ValueError: If a number is not finite or a box is turned inside out.
@@ -52,6 +55,7 @@ class Detection:
     source: str = "regions"
     is_cut: bool = False
     colours: UInt8[np.ndarray, "16"] | None = None
+    identity: Float[np.ndarray, "32"] | None = None
 
     def __post_init__(self) -> None:
         numbers = (*self.box, *self.low_m, *self.high_m, *self.position_m, self.confidence)
@@ -81,6 +85,7 @@ def lift(
     source: str = "regions",
     min_points: int = 16,
     rgb: UInt8[np.ndarray, "h w 3"] | None = None,
+    identity: Float[np.ndarray, "32"] | None = None,
 ) -> Detection | None:
     """The detection of a mask, or None if fewer than `min_points` of its pixels have depth.
 
@@ -95,6 +100,7 @@ def lift(
         source: See `Detection`.
         min_points: Pixels with depth that are needed.
         rgb: The picture, for the thing's colours.
+        identity: See `Detection`.
     """
     height, width = mask.shape
     rows, columns = np.nonzero(mask)
@@ -118,6 +124,7 @@ def lift(
         source,
         top == 0 or left == 0 or bottom == height or right == width,
         None if rgb is None else colours_of(rgb[top:bottom, left:right], mask[top:bottom, left:right]),
+        None if identity is None else np.asarray(identity, np.float16),
     )
 
 
@@ -141,6 +148,7 @@ def pack_detections(detections: Sequence[Detection]) -> bytes:
             found.source,
             found.is_cut,
             None if found.colours is None else found.colours.tobytes(),
+            None if found.identity is None else np.asarray(found.identity, "<f2").tobytes(),
         ]
         for found in detections
     ]
@@ -173,7 +181,8 @@ def _unpack(row: Any, index: int) -> Detection:
     name = f"detection {index}"
     if not isinstance(row, list) or not _FIELDS_BEFORE <= len(row) <= _FIELDS:
         raise ValueError(f"{name} must be a list of {_FIELDS} fields")
-    box, num_px, low, high, position, vector, labels, confidence, source, is_cut, colours = (*row, None)[:_FIELDS]
+    rest = (*row, None, None)[:_FIELDS]
+    box, num_px, low, high, position, vector, labels, confidence, source, is_cut, colours, identity = rest
     if colours is not None and not (isinstance(colours, bytes) and len(colours) == NUM_COLOURS):
         raise ValueError(f"{name}: colours are {NUM_COLOURS} bytes")
     if type(num_px) is not int or type(is_cut) is not bool or not isinstance(source, str):
@@ -182,13 +191,9 @@ def _unpack(row: Any, index: int) -> Detection:
         isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in labels
     ):
         raise ValueError(f"{name}: labels are pairs of a name and a chance")
-    embedding = None
-    if vector is not None:
-        if not isinstance(vector, bytes) or not vector or len(vector) % 2:
-            raise ValueError(f"{name}: an embedding is bytes of 16-bit numbers")
-        embedding = np.frombuffer(vector, "<f2")
-        if not np.isfinite(embedding).all():
-            raise ValueError(f"{name}: an embedding must be finite")
+    embedding, known_by = _vector(vector, f"{name}: an embedding"), _vector(identity, f"{name}: an identity")
+    if known_by is not None and len(known_by) != NUM_IDENTITY:
+        raise ValueError(f"{name}: an identity has {NUM_IDENTITY} numbers, got {len(known_by)}")
     left, top, right, bottom = _numbers(box, 4, f"{name}: box")
     return Detection(
         (left, top, right, bottom),
@@ -202,7 +207,19 @@ def _unpack(row: Any, index: int) -> Detection:
         source,
         is_cut,
         None if colours is None else np.frombuffer(colours, np.uint8),
+        known_by,
     )
+
+
+def _vector(data: Any, name: str) -> np.ndarray | None:
+    if data is None:
+        return None
+    if not isinstance(data, bytes) or not data or len(data) % 2:
+        raise ValueError(f"{name} is bytes of 16-bit numbers")
+    vector = np.frombuffer(data, "<f2")
+    if not np.isfinite(vector).all():
+        raise ValueError(f"{name} must be finite")
+    return vector
 
 
 def _triple(values: Any, name: str) -> Point:

@@ -16,6 +16,8 @@ from jaxtyping import Float, Float32, Float64, Integer, UInt8
 from placecell.geometry import Camera, check_pose, unproject
 from placecell.perception.detection import Detection, lift
 from placecell.perception.encoders import Encoder, open_encoder
+from placecell.perception.region_grid import RegionGrid, sampled
+from placecell.perception.reidentification import Reidentifier
 from placecell.perception.tiles import cut_square, resize
 from placecell.perception.vocabulary import NOUNS
 
@@ -187,6 +189,7 @@ class MaskDetector:
         self.name, self.is_privileged = "masks", True
         self._names = None if names is None else dict(names)
         self._namer = None if encoder is None else CropNamer(encoder)
+        self._reidentifier = None if encoder is None else Reidentifier()
         self._min_px, self._max_described = min_px, max_described
 
     def detect(
@@ -215,14 +218,17 @@ class MaskDetector:
         ]
         points = unproject(depth_m, camera, pose)
         masks = [instances == i for i in chosen]
-        vectors, labels = self._describe(rgb, masks[: self._max_described])
+        described = masks[: self._max_described]
+        vectors, labels = self._describe(rgb, described)
+        identities = self._identify(RegionGrid.from_view(rgb, depth_m, camera, pose), described)
         found = []
         for i, (instance, mask) in enumerate(zip(chosen, masks, strict=True)):
             own = labels[i] if i < len(labels) else ()
             if self._names is not None:
                 own = ((self._names[instance], 1.0),)
             vector = vectors[i] if i < len(vectors) else None
-            found.append(lift(mask, points, vector, own, source="masks", rgb=rgb))
+            identity = identities[i] if i < len(identities) else None
+            found.append(lift(mask, points, vector, own, source="masks", rgb=rgb, identity=identity))
         return [detection for detection in found if detection is not None]
 
     def _describe(self, rgb: np.ndarray, masks: Sequence[np.ndarray]) -> tuple[Sequence[np.ndarray], list[Labels]]:
@@ -234,6 +240,11 @@ class MaskDetector:
             boxes.append((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
         vectors, labels = self._namer(rgb, boxes)
         return list(vectors), labels
+
+    def _identify(self, grid: RegionGrid, masks: Sequence[np.ndarray]) -> Sequence[np.ndarray | None]:
+        if self._reidentifier is None:
+            return ()
+        return self._reidentifier(grid, [sampled(mask, grid.depth_m.shape) for mask in masks])
 
 
 def open_detector(

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from placecell.errors import ModelUnavailableError
+from placecell.perception.networks import open_network
 from placecell.perception.tiles import resize
 from placecell.perception.tokens import Tokenizer, tokenizer_from_json
 
@@ -187,20 +188,8 @@ class OnnxEncoder:
 
     def _session(self, tower: str) -> onnxruntime.InferenceSession:
         if tower not in self._sessions:
-            import onnxruntime  # 0.2 s: only who encodes pays for it
-
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
-            options.log_severity_level = 3
-            # Threads that spin while they wait take a third more processor time, and win nothing on a busy machine.
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             path = self._export.vision if tower == "vision" else self._export.text
-            try:
-                session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-            except Exception as error:  # onnxruntime raises a type of its own per cause, none of them public
-                first = str(error).strip().splitlines()[0]
-                raise ModelUnavailableError(f"{path} does not load; export or fetch it again ({first})") from error
-            self._sessions[tower] = session
+            self._sessions[tower] = open_network(path, self._threads)
         return self._sessions[tower]
 
 

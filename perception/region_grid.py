@@ -12,11 +12,11 @@ from typing import Final
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64, Shaped, UInt8
 
 from placecell.geometry import Camera, heading_rad
 
-__all__ = ["CHANNELS", "GRID_SIDE", "RegionGrid", "features"]
+__all__ = ["CHANNELS", "GRID_SIDE", "RegionGrid", "features", "sampled"]
 
 GRID_SIDE: Final = 160
 _MULTIPLE: Final = 16  # the network halves the grid four times
@@ -51,10 +51,9 @@ class RegionGrid:
         """Sample a view: colour averaged, depth of one pixel per cell (an average over an edge lies in the air)."""
         scale = side / max(camera.width, camera.height)
         w, h = (max(_MULTIPLE, round(n * scale / _MULTIPLE) * _MULTIPLE) for n in (camera.width, camera.height))
-        rows = ((np.arange(h) + 0.5) * camera.height / h).astype(np.intp)
-        columns = ((np.arange(w) + 0.5) * camera.width / w).astype(np.intp)
+        rows, columns = _middles(camera.height, h), _middles(camera.width, w)
         small = np.asarray(cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA))
-        depth = depth_m[rows[:, None], columns[None, :]]
+        depth = sampled(depth_m, (h, w))
         rays = np.empty((h, w, 3), np.float32)
         rays[..., 0] = ((columns + 0.5 - camera.width / 2) / camera.focal_px)[None, :]
         rays[..., 1] = ((camera.height / 2 - rows - 0.5) / camera.focal_px)[:, None]
@@ -73,6 +72,21 @@ class RegionGrid:
     def known(self) -> Bool[np.ndarray, "h w"]:
         """Cells whose depth is known."""
         return np.asarray(np.isfinite(self.points[..., 0]))
+
+
+def sampled(image: Shaped[np.ndarray, "rows columns"], shape: tuple[int, int]) -> Shaped[np.ndarray, "h w"]:
+    """The pixel in the middle of each cell of a grid of this shape.
+
+    Args:
+        image: Numbers that must not be averaged: depths, instances, a mask.
+        shape: Height and width of the grid, cells.
+    """
+    rows, columns = (_middles(pixels, cells) for pixels, cells in zip(image.shape, shape, strict=True))
+    return np.asarray(image[np.ix_(rows, columns)])
+
+
+def _middles(pixels: int, cells: int) -> np.ndarray:
+    return np.asarray(((np.arange(cells) + 0.5) * pixels / cells).astype(np.intp))
 
 
 def features(grid: RegionGrid) -> Float32[np.ndarray, "c h w"]:

@@ -20,10 +20,12 @@ from placecell.errors import ModelUnavailableError
 from placecell.geometry import Camera
 from placecell.perception.detection import Detection, lift
 from placecell.perception.encoders import Encoder, open_encoder
+from placecell.perception.networks import open_network
 from placecell.perception.objects import CropNamer, check_view
 from placecell.perception.onnx_encoder import BUILTIN_DIR
 from placecell.perception.region_grid import RegionGrid, features
 from placecell.perception.region_groups import NUM_CUES, Groups, group_cells
+from placecell.perception.reidentification import Reidentifier
 
 __all__ = ["REGIONS_FILE", "RegionDetector", "Regions"]
 
@@ -92,7 +94,8 @@ class RegionDetector:
         card = _read_card(file.with_suffix(".json"))
         self.name = str(card["name"])
         self._weights = np.array(card["confidence"], np.float64)  # the last one is the constant
-        self._session = _open(file, threads)
+        self._session = open_network(file, threads)
+        self._reidentifier = Reidentifier(threads=threads)
 
     def detect(
         self,
@@ -119,8 +122,9 @@ class RegionDetector:
         shown = list(found)[: self._max_described]
         size = np.tile((rgb.shape[1], rgb.shape[0]), 2)
         vectors, labels = self._namer(rgb, [(np.array(found[number].box) * size).tolist() for number in shown])
-        for number, vector, own in zip(shown, vectors, labels, strict=True):
-            found[number] = replace(found[number], embedding=vector.astype(np.float16), labels=own)
+        identities = self._reidentifier(grid, [regions.labels == number for number in shown])
+        for number, vector, own, identity in zip(shown, vectors, labels, identities, strict=True):
+            found[number] = replace(found[number], embedding=vector.astype(np.float16), labels=own, identity=identity)
         return found
 
     def regions(
@@ -158,18 +162,3 @@ def _read_card(path: Path) -> dict[str, Any]:
     if not is_whole:
         raise ModelUnavailableError(f"{path} is of another version; export the network again")
     return card
-
-
-def _open(path: Path, threads: int) -> Any:
-    import onnxruntime  # 0.2 s: only who detects pays for it
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
-    # A thread that spins while it waits takes a core away from the simulator and the encoder.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises a type of its own per cause, none of them public
-        first = str(error).strip().splitlines()[0]
-        raise ModelUnavailableError(f"{path} does not load; export it again ({first})") from error

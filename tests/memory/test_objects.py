@@ -17,7 +17,7 @@ from placecell.memory.object_states import SceneObject
 from placecell.memory.objects import ObjectMap
 from placecell.memory.records import Record
 from placecell.memory.track import KEPT_VIEWS
-from placecell.perception.detection import Detection, lift
+from placecell.perception.detection import NUM_IDENTITY, Detection, lift
 from placecell.perception.scan import Scan
 from placecell.perception.scene import Scene
 
@@ -33,6 +33,7 @@ class Thing:
     size: tuple[float, float, float] = (0.5, 0.6, 0.5)
     rgb: tuple[int, int, int] | None = None
     look: str | None = None  # its name's, if none is given
+    identity: int | None = None
 
     @property
     def low(self) -> np.ndarray:
@@ -94,7 +95,8 @@ def view(
 
 def _found(thing: Thing, mask: np.ndarray, points: np.ndarray) -> Detection | None:
     picture = None if thing.rgb is None else np.full((*mask.shape, 3), thing.rgb, np.uint8)
-    return lift(mask, points, thing.vector, ((thing.name, 0.9),), rgb=picture)
+    identity = None if thing.identity is None else 5 * np.eye(NUM_IDENTITY)[thing.identity]
+    return lift(mask, points, thing.vector, ((thing.name, 0.9),), rgb=picture, identity=identity)
 
 
 @cache
@@ -237,6 +239,24 @@ def test_of_two_vases_that_were_carried_off_the_colours_tell_which_is_where():
         for place, target in (("a", first), ("b", second)):
             (change,) = [c for c in changes if math.dist(c.before_m, SPOTS[place]) < 0.2]
             assert math.dist(change.after_m, SPOTS[target]) < 0.2
+
+
+def test_of_two_vases_of_one_colour_that_were_carried_off_the_identities_tell_which_is_where():
+    red = (200, 40, 40)
+    before = [Thing("vase", SPOTS["a"], rgb=red, identity=1), Thing("vase", SPOTS["b"], rgb=red, identity=2)]
+    for first, second in (("c", "d"), ("d", "c")):
+        after = [
+            Thing("jug", SPOTS[first], rgb=red, identity=1),  # what it is called changes with the side that one sees
+            Thing("jug", SPOTS[second], rgb=red, identity=2),
+        ]
+        changes = mapped(round_trip(before), round_trip(after, 100, 3600.0)).changes()
+        assert [change.kind for change in changes] == ["moved", "moved"]
+        for place, target in (("a", first), ("b", second)):
+            (change,) = [c for c in changes if math.dist(c.before_m, SPOTS[place]) < 0.2]
+            assert math.dist(change.after_m, SPOTS[target]) < 0.2
+    others = [Thing("vase", SPOTS["c"], rgb=red, identity=3), Thing("vase", SPOTS["d"], rgb=red, identity=4)]
+    kinds = [change.kind for change in mapped(round_trip(before), round_trip(others, 100, 3600.0)).changes()]
+    assert sorted(kinds) == ["gone", "gone", "new", "new"]
 
 
 def test_a_thing_put_where_another_stood_is_told_from_it_by_its_colours():

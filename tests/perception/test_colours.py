@@ -50,8 +50,9 @@ def test_a_detection_keeps_them_and_older_ones_have_none():
     assert np.array_equal(back.colours, found.colours) and found.colours.sum() > 200
     plain = pack_detections([lift(WHOLE, points)])
     assert unpack_detections(plain)[0].colours is None
-    older = bytes([plain[0], plain[1] - 1]) + plain[2:-1]  # a list of ten fields, without the last
-    assert unpack_detections(older)[0].num_px == 256
+    for missing in (1, 2):  # fields that were not kept before: identities, and colours
+        older = bytes([plain[0], plain[1] - missing]) + plain[2:-missing]
+        assert unpack_detections(older)[0].num_px == 256
 
 
 def test_every_colour_goes_by_its_name_first():
