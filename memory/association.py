@@ -9,22 +9,17 @@ import numpy as np
 from jaxtyping import Float, Float64
 from scipy.optimize import linear_sum_assignment
 
-__all__ = ["agreement", "assign", "belongs", "box_features", "discord"]
+__all__ = ["agreement", "assign", "belongs", "box_features", "discord", "nearness"]
 
-# Logistic regression on pairs of detections and the tracks that they touch, from two walks through each of eight
+# Logistic regressions on pairs of detections and the tracks that they touch, from two walks through each of eight
 # generated houses (seeds 50,101, 50,103 to 50,105, 50,107, 50,108, 50,110 and 50,111), cut by regions: is the detection
-# of the track's thing?
-_ONE: Final = 1.24
-_BOTH: Final = 3.28
-_GAP: Final = -5.2
-_COSINE: Final = 1.1
-_NAMES: Final = 1.2
-_CLASH: Final = -0.44
-_SMALLER: Final = -1.0
-_LARGER: Final = 1.02
-_COLOURS: Final = 4.66
-_BIAS: Final = -4.45
+# of the track's thing? With identities, and without. Weights of: the larger and the smaller share of one box in the
+# other, the gap, likeness of looks, agreement of names, their discord, how much smaller and how much larger the
+# detection is, shared colours, nearness of identities, and one.
+_WEIGHTS: Final = np.array([0.71, 2.27, -3.91, 1.38, 1.49, 0.62, -0.13, 0.49, 0.73, 2.03, -5.25])
+_PLAIN: Final = np.array([1.24, 3.28, -5.2, 1.1, 1.2, -0.44, -1.0, 1.02, 4.66, 0.0, -4.45])
 _NO_COLOURS: Final = 0.84  # where nothing is known of them, they speak neither way
+_ALWAYS_APART: Final = 0.1  # identities of two sets of views are never quite the same
 _THIN_M: Final = 0.02
 _FORBIDDEN: Final = -1e6
 
@@ -101,6 +96,7 @@ def belongs(
     names: Float64[np.ndarray, "a b"],
     clash: Float64[np.ndarray, "a b"],
     colours: Float64[np.ndarray, "a b"],
+    identity: Float64[np.ndarray, "a b"],
 ) -> Float64[np.ndarray, "a b"]:
     """Logarithm of the odds that detections (rows) show the things of tracks (columns).
 
@@ -115,13 +111,29 @@ def belongs(
         names: Agreement of their names.
         clash: Their discord.
         colours: How much of their colours they share, NaN where that is not known.
+        identity: Cosines of their identities, NaN where they are not known.
     """
-    return np.asarray(
-        _ONE * np.maximum(inside, covers) + _BOTH * np.minimum(inside, covers) + _GAP * gap
-        + _COSINE * cosine + _NAMES * names + _CLASH * clash
-        + _COLOURS * np.nan_to_num(colours, nan=_NO_COLOURS)
-        + _SMALLER * np.maximum(-growth, 0) + _LARGER * np.maximum(growth, 0) + _BIAS
-    )  # fmt: skip
+    is_known = np.isfinite(identity)
+    features = [
+        np.maximum(inside, covers), np.minimum(inside, covers), gap, cosine, names, clash,
+        np.maximum(-growth, 0), np.maximum(growth, 0), np.nan_to_num(colours, nan=_NO_COLOURS),
+        nearness(np.where(is_known, identity, 0.0)), np.ones(gap.shape),
+    ]  # fmt: skip
+    table = np.stack(features, axis=-1)
+    return np.asarray(np.where(is_known, table @ _WEIGHTS, table @ _PLAIN))
+
+
+def nearness(cosine: Float[np.ndarray, "*batch"]) -> Float64[np.ndarray, "*batch"]:
+    """How near two identities are: grows steeply at the end, for it is the last hundredths of a cosine that tell.
+
+    Args:
+        cosine: Of the sums of the vectors of both.
+
+    Example:
+        >>> nearness(np.array([0.0, 0.9, 1.0])).round(2).tolist()
+        [-0.1, 1.61, 2.3]
+    """
+    return np.asarray(-np.log(1.0 + _ALWAYS_APART - cosine))
 
 
 def assign(

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from placecell.memory.association import agreement, assign
+from placecell.memory.association import agreement, assign, nearness
 from placecell.memory.stays import StayNode
 from placecell.memory.track import OTHER, differ
 from placecell.perception.colours import shared_colours
@@ -23,7 +23,6 @@ _SIZE: Final = 2.1
 _HEIGHT_SPREAD: Final = 0.1
 _WIDTH_SPREAD: Final = 0.25
 _IDENTITY: Final = 5.9
-_ALWAYS_APART: Final = 0.1  # the sums of two sets of views are never quite the same
 _BIAS: Final = -9.7
 # and where no identities were kept, of the first eight, cut by regions and by masks.
 _PLAIN_HEIGHT: Final = 3.2
@@ -56,7 +55,7 @@ def alike(a: StayNode, b: StayNode) -> float:
     same_size = same_height * math.exp(-width / _WIDTH_SPREAD)
     identity = _cosine(a.track.identity, b.track.identity)
     if identity is not None:
-        return _SIZE * same_size - _IDENTITY * math.log(1.0 + _ALWAYS_APART - identity) + _BIAS
+        return _SIZE * same_size + _IDENTITY * float(nearness(np.array(identity))) + _BIAS
     look = _cosine(a.vector, b.vector)
     colours = float(np.nan_to_num(shared_colours(a.track.colours, b.track.colours), nan=_NO_COLOUR))
     odds = _PLAIN_LOOK * (_NO_LOOK if look is None else look) + _PLAIN_COLOUR * colours

@@ -79,6 +79,15 @@ class TrackTable:
             np.array(own, np.float64).reshape(-1, 1, NUM_COLOURS), np.array(theirs).reshape(1, -1, NUM_COLOURS)
         )
 
+    def identities(self, found: Sequence[Detection], near: np.ndarray) -> Float64[np.ndarray, "a b"]:
+        """Cosines of the identities of detections and tracks; NaN where one of them has none."""
+        none = np.zeros(NUM_IDENTITY)
+        own = [none if detection.identity is None else detection.identity for detection in found]
+        theirs = [self.tracks[number].identity for number in near]
+        a, b = (np.array(rows, np.float64).reshape(-1, NUM_IDENTITY) for rows in (own, theirs))
+        lengths = np.linalg.norm(a, axis=1)[:, None] * np.linalg.norm(b, axis=1)
+        return np.asarray(np.divide(a @ b.T, lengths, out=np.full(lengths.shape, np.nan), where=lengths > 0))
+
     def likeness(self, a: Track, b: Track) -> float:
         """Names and looks of two tracks; about 0 where they say nothing."""
         cosine = 0.8

@@ -159,8 +159,8 @@ class AgentTracks:
             shares, labels = self.tracks[near[column]].shares, found[row].labels
             names[row, column] = agreement(dict(labels), shares)
             clash[row, column] = discord(labels[0][1] if labels else 0.0, shares, names[row, column])
-        colours = self._table.shared_colours(found, near)
-        scores = belongs(gap, inside, covers, growth, cosine, names, clash, colours)
+        colours, identity = self._table.shared_colours(found, near), self._table.identities(found, near)
+        scores = belongs(gap, inside, covers, growth, cosine, names, clash, colours, identity)
         # What was seen to be gone must be recognised, not only met at its place.
         scores[:, [self.tracks[number].now.is_over for number in near]] -= _RETURN
         # A thing looks the same when one comes back; another that was put in its place does not.
