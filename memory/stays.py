@@ -14,7 +14,8 @@ from placecell.memory.tracks import AgentTracks
 __all__ = ["StayNode", "stays_of"]
 
 _FEW: Final = 2  # sightings
-_UNSURE: Final = 0.1  # chance of being a thing
+_UNSURE: Final = 0.04  # chance of being a thing, and
+_LIKELY: Final = 0.2  # that of what is told as its space was seen to fill or to empty
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,8 +32,9 @@ class StayNode:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether it is told by itself."""
-        return self.track.is_confirmed or self.is_filled
+        """Whether it is told by itself; of emptied space without a name nothing but its shape is known."""
+        is_likely = self.track.confidence >= _LIKELY or not self.track.num_sightings
+        return self.track.is_confirmed or (self.is_filled and is_likely)
 
     @property
     def object_id(self) -> str:
