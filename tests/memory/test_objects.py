@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -209,6 +209,22 @@ def test_what_no_view_told_apart_is_gone_and_linked_to_nothing():
     assert set(changes) == {"gone", "new"}  # of one size, but that says too little
     assert math.dist(changes["gone"].before_m, box.at) < 0.2
     assert math.dist(changes["new"].after_m, SPOTS["d"]) < 0.2
+
+
+def test_what_filled_is_told_as_new_unless_hardly_anything_speaks_for_it():
+    before, crate = round_trip(furniture(), spots=24), Thing("crate", SPOTS["d"])
+    after = round_trip([*furniture(), crate], len(before), 3600.0, spots=24)
+    shown = [r.seq for r in after if any(d.labels[0][0] == "crate" for d in r.detections)]
+    no_name = tuple((name, 0.1) for name in ("crate", "box", "bag", "stool", "bin"))
+    for confidence, names, is_told in ((0.9, (("crate", 0.9),), True), (0.26, no_name, False)):
+        doubtful = [
+            record(r.seq, r.pose, [
+                replace(d, confidence=confidence, labels=names) if d.labels[0][0] == "crate" else d
+                for d in r.detections if d.labels[0][0] != "crate" or r.seq in shown[:2]
+            ], r.scan, stamp_s=r.stamp_s)
+            for r in after
+        ]  # fmt: skip
+        assert [change.kind for change in mapped(before, doubtful).changes()] == ["new"] * is_told
 
 
 def test_the_rest_of_a_thing_that_left_is_not_told_as_another():
