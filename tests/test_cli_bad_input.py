@@ -77,6 +77,7 @@ def error_of(capsys: pytest.CaptureFixture[str], *words: object, code: int = 1) 
         (["export", "m", "--format", "xml"], "invalid choice: 'xml'"),
         (["encoder"], "ACTION"),
         (["bench", "speed"], "invalid choice: 'speed'"),
+        (["bench", "regions", "--rows", "6"], "regions always takes the same samples: leave out --rows"),
         (["navigate", "--lifetime", "9", "--workers", "2"], "leave out --workers"),
         (["navigate", "--rooms", "17"], "expected a whole number from 5 to 16"),
         (["navigate", "--lifetime", "9", "--planners", "nearest"], "leave out --planners"),

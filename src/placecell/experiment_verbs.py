@@ -198,10 +198,13 @@ def _finish_experiment(arguments: argparse.Namespace, result: dict[str, Any], wo
 def bench(arguments: argparse.Namespace) -> int:
     """Run one of the benchmarks."""
     import importlib
+    import inspect
 
     module = importlib.import_module(f"placecell.benchmarks.{arguments.name}")
     options = {"seed": arguments.seed}
     if arguments.rows is not None:
+        if "num_rows" not in inspect.signature(module.run).parameters:
+            usage_error("bench", f"{arguments.name} always takes the same samples: leave out --rows")
         options["num_rows"] = arguments.rows
     if arguments.peers is not None:
         options["peers"] = arguments.peers
