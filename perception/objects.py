@@ -220,7 +220,10 @@ class MaskDetector:
         masks = [instances == i for i in chosen]
         described = masks[: self._max_described]
         vectors, labels = self._describe(rgb, described)
-        identities = self._identify(RegionGrid.from_view(rgb, depth_m, camera, pose), described)
+        identities: Sequence[np.ndarray | None] = ()
+        if self._reidentifier is not None:
+            grid = RegionGrid.from_view(rgb, depth_m, camera, pose)
+            identities = self._reidentifier(grid, [sampled(mask, grid.depth_m.shape) for mask in described])
         found = []
         for i, (instance, mask) in enumerate(zip(chosen, masks, strict=True)):
             own = labels[i] if i < len(labels) else ()
@@ -240,11 +243,6 @@ class MaskDetector:
             boxes.append((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
         vectors, labels = self._namer(rgb, boxes)
         return list(vectors), labels
-
-    def _identify(self, grid: RegionGrid, masks: Sequence[np.ndarray]) -> Sequence[np.ndarray | None]:
-        if self._reidentifier is None:
-            return ()
-        return self._reidentifier(grid, [sampled(mask, grid.depth_m.shape) for mask in masks])
 
 
 def open_detector(

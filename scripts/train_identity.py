@@ -12,13 +12,13 @@ import hashlib
 import math
 import sys
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from residual import residual_block, write_onnx
 
 from placecell.envs.catalogue import CATALOGUE
 from placecell.envs.house import House, HouseEnv
@@ -198,22 +198,11 @@ def build_network() -> Any:
     import torch
     from torch import nn
 
-    class Block(nn.Module):  # type: ignore[misc]
-        def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
-            super().__init__()
-            self.conv = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-            self.norm = nn.BatchNorm2d(outputs)
-            self.adds = inputs == outputs and stride == 1
-
-        def forward(self, x: Any) -> Any:
-            y = self.norm(self.conv(x))
-            return torch.relu(x + y if self.adds else y)
-
     class Network(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             widths = ((28, 40, 1), (40, 40, 1), (40, 72, 2), (72, 72, 1), (72, 128, 2), (128, 128, 1))
-            self.body = nn.Sequential(nn.PixelUnshuffle(2), *(Block(*width) for width in widths))
+            self.body = nn.Sequential(nn.PixelUnshuffle(2), *(residual_block(*width) for width in widths))
             self.head = nn.Sequential(nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, NUM_IDENTITY))
 
         def forward(self, x: Any) -> Any:
@@ -289,24 +278,10 @@ def export(checkpoint: Path, folder: Path) -> Path:
     """Write the network as ONNX, its weights in half precision."""
     import torch
 
-    from placecell.perception.export import half_weights
-
     network = build_network()
     network.load_state_dict(torch.load(checkpoint, weights_only=True)["network"])
     path = folder / IDENTITY_FILE.name
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network.eval(),
-            (torch.zeros((1, 7, PATCH_SIDE, PATCH_SIDE)),),
-            str(path),
-            input_names=["patches"],
-            output_names=["identities"],
-            dynamic_axes={"patches": {0: "n"}, "identities": {0: "n"}},
-            opset_version=17,
-            dynamo=False,
-        )
-    half_weights(path)
+    write_onnx(network, (1, 7, PATCH_SIDE, PATCH_SIDE), {"patches": {0: "n"}, "identities": {0: "n"}}, path)
     return path
 
 

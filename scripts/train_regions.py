@@ -12,13 +12,13 @@ import json
 import math
 import sys
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from residual import residual_block, write_onnx
 
 from placecell.envs.house import House, HouseEnv
 from placecell.geometry import Camera, look_at, pose_from
@@ -86,29 +86,18 @@ def build_network() -> Any:
     import torch
     from torch import nn
 
-    class Block(nn.Module):  # type: ignore[misc]
-        def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
-            super().__init__()
-            self.conv = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-            self.norm = nn.BatchNorm2d(outputs)
-            self.adds = inputs == outputs and stride == 1
-
-        def forward(self, x: Any) -> Any:
-            y = self.norm(self.conv(x))
-            return torch.relu(x + y if self.adds else y)
-
     class Network(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             a, b, c, d = WIDTHS
             self.fold = nn.PixelUnshuffle(2)
-            self.down1 = nn.Sequential(Block(4 * CHANNELS, a), Block(a, a))
-            self.down2 = nn.Sequential(Block(a, b, 2), Block(b, b))
-            self.down3 = nn.Sequential(Block(b, c, 2), Block(c, c))
-            self.down4 = nn.Sequential(Block(c, d, 2), Block(d, d), Block(d, d))
-            self.side3, self.up3 = nn.Conv2d(d, c, 1), Block(c, c)
-            self.side2, self.up2 = nn.Conv2d(c, b, 1), Block(b, b)
-            self.side1, self.up1 = nn.Conv2d(b, a, 1), nn.Sequential(Block(a, 32), Block(32, 32))
+            self.down1 = nn.Sequential(residual_block(4 * CHANNELS, a), residual_block(a, a))
+            self.down2 = nn.Sequential(residual_block(a, b, 2), residual_block(b, b))
+            self.down3 = nn.Sequential(residual_block(b, c, 2), residual_block(c, c))
+            self.down4 = nn.Sequential(residual_block(c, d, 2), residual_block(d, d), residual_block(d, d))
+            self.side3, self.up3 = nn.Conv2d(d, c, 1), residual_block(c, c)
+            self.side2, self.up2 = nn.Conv2d(c, b, 1), residual_block(b, b)
+            self.side1, self.up1 = nn.Conv2d(b, a, 1), nn.Sequential(residual_block(a, 32), residual_block(32, 32))
             self.head = nn.Conv2d(32, 4 * OUTPUTS, 1)
             self.unfold = nn.PixelShuffle(2)
 
@@ -288,25 +277,16 @@ def export(checkpoint: Path, folder: Path, held_out: Sequence[int]) -> Path:
     """Write the averaged network as ONNX, its weights in half precision, and its card beside it."""
     import torch
 
-    from placecell.perception.export import half_weights
-
     network = build_network()
     average = torch.optim.swa_utils.AveragedModel(network)
     average.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
     path = folder / REGIONS_FILE.name
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            average.module.eval(),
-            (torch.zeros((1, CHANNELS, SIDE, SIDE)),),
-            str(path),
-            input_names=["cells"],
-            output_names=["regions"],
-            dynamic_axes={"cells": {0: "n", 2: "h", 3: "w"}, "regions": {0: "n", 2: "h", 3: "w"}},
-            opset_version=17,
-            dynamo=False,
-        )
-    half_weights(path)
+    write_onnx(
+        average.module,
+        (1, CHANNELS, SIDE, SIDE),
+        {"cells": {0: "n", 2: "h", 3: "w"}, "regions": {0: "n", 2: "h", 3: "w"}},
+        path,
+    )
     name = f"placecell-house-regions@{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
     card = {"name": name, "confidence": [0.0] * (NUM_CUES + 1)}
     path.with_suffix(".json").write_text(json.dumps(card) + "\n", encoding="utf-8")
