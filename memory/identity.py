@@ -11,7 +11,7 @@ import numpy as np
 
 from placecell.memory.association import agreement, assign, nearness
 from placecell.memory.stays import StayNode
-from placecell.memory.track import OTHER, differ
+from placecell.memory.track import OTHER, cosine, differ
 from placecell.perception.colours import shared_colours
 
 __all__ = ["alike", "lives"]
@@ -53,22 +53,14 @@ def alike(a: StayNode, b: StayNode) -> float:
     height, width = _log_ratios(a, b)
     same_height = math.exp(-height / _HEIGHT_SPREAD)
     same_size = same_height * math.exp(-width / _WIDTH_SPREAD)
-    identity = _cosine(a.track.identity, b.track.identity)
+    identity = cosine(a.track.identity, b.track.identity)
     if identity is not None:
         return _SIZE * same_size + _IDENTITY * float(nearness(np.array(identity))) + _BIAS
-    look = _cosine(a.vector, b.vector)
+    look = cosine(a.vector, b.vector)
     colours = float(np.nan_to_num(shared_colours(a.track.colours, b.track.colours), nan=_NO_COLOUR))
     odds = _PLAIN_LOOK * (_NO_LOOK if look is None else look) + _PLAIN_COLOUR * colours
     odds += _PLAIN_HEIGHT * same_height + _PLAIN_SIZE * same_size + _NARROWER * max(width - _NARROW, 0.0)
     return odds + _PLAIN_NAME * agreement(a.track.shares, b.track.shares) + _PLAIN_BIAS
-
-
-def _cosine(a: np.ndarray | None, b: np.ndarray | None) -> float | None:
-    """Of two vectors; None where one is not known."""
-    if a is None or b is None or len(a) != len(b):
-        return None
-    lengths = math.sqrt(float(a @ a) * float(b @ b))
-    return float(a @ b) / lengths if lengths > 0 else None
 
 
 def _log_ratios(a: StayNode, b: StayNode) -> tuple[float, float]:
@@ -140,11 +132,17 @@ def lives(nodes: Sequence[StayNode]) -> list[list[StayNode]]:
 
 
 def _is_another(a: StayNode, b: StayNode) -> bool:
-    """Whether two stays are surely of two things: of other colours, or in one place though they do not look alike."""
+    """Whether two stays are surely of two things: of other colours, or in one place though they do not look alike.
+
+    Colours tell less than identities, and elsewhere the light is another: there they count only without those.
+    """
     if a.track is b.track:
         return False
     is_near = math.dist(a.centre_m, b.centre_m) < _NEAR_M
-    return bool(shared_colours(a.track.colours, b.track.colours) < OTHER) or (is_near and differ(a.track, b.track))
+    if is_near and differ(a.track, b.track):
+        return True
+    is_plain = cosine(a.track.identity, b.track.identity) is None
+    return (is_near or is_plain) and bool(shared_colours(a.track.colours, b.track.colours) < OTHER)
 
 
 def _key(node: StayNode) -> tuple[int, int]:

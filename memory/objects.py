@@ -47,6 +47,7 @@ class ObjectMap:
         self._cached_version = -1
         self._known: dict[tuple[object, ...], SceneObject] = {}  # by what they were made of
         self._ids: dict[str, str] = {}
+        self._cut_out: set[str] = set()  # ids of what was ever cut out of another's track
         self._changes: list[ObjectChange] = []
 
     def fold(self, record: Record) -> None:
@@ -122,14 +123,16 @@ class ObjectMap:
         """Ids of the things that may have changed after a version, and of those that became part of others."""
         things = {thing.object_id for thing in self.objects()}
         found: set[str] = set()
+        changed: set[str] = set()
         for tracks in self._agents.values():
             for track in tracks.tracks:
                 if track.changed > since_version:
                     own = f"{tracks.agent_id}:{track.number}"
+                    changed.add(own)
                     found.add(self._ids.get(own, own))
                     if own not in things:
                         found.add(own)
-        return found
+        return found | {object_id for object_id in self._cut_out if object_id.split("~")[0] in changed}
 
     def changes(self, since_s: float = 0.0) -> list[ObjectChange]:
         """What moved, went, or came since a time, in the order in which it was noticed."""
@@ -153,6 +156,8 @@ class ObjectMap:
                     own.append(thing)
                 changes += _changes(life, thing)
                 for node in life:
+                    if "~" in node.track.origin:
+                        self._cut_out.add(node.object_id)
                     if node.index == 0:
                         for number in (node.track.number, *node.track.absorbed):
                             ids[f"{agent_id}:{number}"] = thing.object_id

@@ -40,7 +40,7 @@ class StayNode:
     def object_id(self) -> str:
         """Name of a life that begins here."""
         suffix = f".{self.index}" if self.index else ""
-        return f"{self.tracks.agent_id}:{self.track.number}{suffix}"
+        return f"{self.tracks.agent_id}:{self.track.origin or self.track.number}{suffix}"
 
     @property
     def vector(self) -> np.ndarray | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -14,11 +15,12 @@ from placecell.memory.trust import chance_of_thing
 from placecell.perception.colours import NUM_COLOURS, shared_colours
 from placecell.perception.detection import NUM_IDENTITY, Detection
 
-__all__ = ["KEPT_VIEWS", "OTHER", "SOON_S", "Presence", "Track", "differ"]
+__all__ = ["KEPT_VIEWS", "OTHER", "SOON_S", "Presence", "Track", "cosine", "differ"]
 
 SOON_S: Final = 600.0  # things are seldom put elsewhere within so short a time: that takes what shape alone tells
 OTHER: Final = 0.55  # share of colours below which a small thing that is met later is another one
-_OTHER_LOOK: Final = 1.45  # the same of colours and likeness of crops together
+_OTHER_IDENTITY: Final = 0.72  # the same of the cosine of identities,
+_OTHER_LOOK: Final = 1.45  # and of colours and likeness of crops together
 
 _LISTED: Final = 0.35  # chance of being a thing from which on it is told
 _CLEAR: Final = 0.8  # quality, and
@@ -65,9 +67,9 @@ class Track:
     vector: np.ndarray | None = None  # sum of weighted unit vectors
     colours: np.ndarray = field(default_factory=lambda: np.zeros(NUM_COLOURS))  # sum of weighted histograms
     identity: np.ndarray = field(default_factory=lambda: np.zeros(NUM_IDENTITY, np.float32))  # sum over sightings
-    boxes: list[tuple[float, ...]] = field(default_factory=list)  # low, high of each kept sighting
-    cuts: list[bool] = field(default_factory=list)
     sightings: list[Sighting] = field(default_factory=list)
+    seen: list[Detection] = field(default_factory=list)  # what each kept sighting showed,
+    cells: list[tuple[int, ...]] = field(default_factory=list)  # and from where
     views: list[Sighting] = field(default_factory=list)
     num_sightings: int = 0
     poses: set[tuple[int, ...]] = field(default_factory=set)
@@ -91,6 +93,7 @@ class Track:
     visit: Track | None = None  # what its views since one came back tell by themselves,
     before_s: float = 0.0  # and when it had been seen last
     absorbed: list[int] = field(default_factory=list)  # numbers of the duplicates that became part of it
+    origin: str = ""  # what names it if it was cut out of another, see `placecell.memory.cutouts`
 
     @property
     def is_confirmed(self) -> bool:
@@ -121,8 +124,7 @@ class Track:
     def usual_size_m(self) -> tuple[float, float]:
         """Height, and the longer side of the ground plan, in the median view; those of the box if there is none."""
         if self.view_size_m is None:
-            whole = [box for box, is_cut in zip(self.boxes, self.cuts, strict=True) if not is_cut] or self.boxes
-            boxes = np.array(whole or [(0.0, 0.0, 0.0, *self.size_m)])
+            boxes = np.array(self._boxes(1) or [(0.0, 0.0, 0.0, *self.size_m)])
             sides = boxes[:, 3:] - boxes[:, :3]
             height, width = np.median(sides[:, 1]), np.median(np.maximum(sides[:, 0], sides[:, 2]))
             self.view_size_m = float(height), float(width)
@@ -140,15 +142,19 @@ class Track:
 
     def add(self, detection: Detection, record: Record, cell: tuple[int, ...], fold: int) -> None:
         """Count a sighting in; `settle` says what follows from it."""
-        quality = _quality(detection)
+        sighting = Sighting(record.record_id, record.stamp_s, _quality(detection), detection.box)
+        self.last_fold = fold
+        self._count(sighting, detection, cell)
+
+    def _count(self, sighting: Sighting, detection: Detection, cell: tuple[int, ...]) -> None:
+        quality = sighting.quality
         for name, chance in detection.labels:
             self.votes[name] = self.votes.get(name, 0.0) + chance * quality
-        self.sightings.append(Sighting(record.record_id, record.stamp_s, quality, detection.box))
-        self.views.append(self.sightings[-1])
-        self.boxes.append((*detection.low_m, *detection.high_m))
-        self.cuts.append(detection.is_cut)
+        self.sightings.append(sighting)
+        self.views.append(sighting)
+        self.seen.append(detection)
+        self.cells.append(cell)
         self.num_sightings += 1
-        self.last_fold = fold
         self.poses.add(cell)
         self.best_confidence = max(self.best_confidence, detection.confidence)
         self.sum_confidence += detection.confidence
@@ -161,6 +167,21 @@ class Track:
         if detection.identity is not None:
             self.identity = self.identity + detection.identity.astype(np.float32)
         self._forget()
+
+    def of_sightings(self, chosen: Sequence[int], number: int, presence: Presence, origin: str = "") -> Track:
+        """What some of the kept sightings tell by themselves.
+
+        Args:
+            chosen: Their places among `sightings`.
+            number: Of the new track.
+            presence: When its thing was there.
+            origin: See `origin`.
+        """
+        found = Track(number, [presence], changed=self.changed, origin=origin)
+        for i in chosen:
+            found._count(self.sightings[i], self.seen[i], self.cells[i])
+        found.settle()
+        return found
 
     def take(self, other: Track, is_like: bool) -> None:
         """Count another track's sightings in.
@@ -180,11 +201,11 @@ class Track:
             self.votes, self.vector = dict(other.votes), vector
             self.colours, self.identity = other.colours, other.identity
         order = sorted(
-            zip([*self.sightings, *other.sightings], [*self.boxes, *other.boxes], [*self.cuts, *other.cuts],
+            zip([*self.sightings, *other.sightings], [*self.seen, *other.seen], [*self.cells, *other.cells],
                 strict=True),
             key=lambda row: (row[0].stamp_s, row[0].record_id),
         )  # fmt: skip
-        self.sightings, self.boxes, self.cuts = (list(values) for values in zip(*order, strict=True))
+        self.sightings, self.seen, self.cells = (list(values) for values in zip(*order, strict=True))
         self.views = sorted([*self.views, *other.views], key=lambda view: (view.stamp_s, view.record_id))
         self.num_sightings += other.num_sightings
         self.poses |= other.poses
@@ -198,10 +219,17 @@ class Track:
 
     def looked_other(self, visit: Track) -> bool:
         """Whether it looked otherwise before a visit; see `differ`."""
-        if self.vector is None or visit.vector is None:
-            return False
-        colours = np.maximum(self.colours - visit.colours, 0.0)
-        return _differ(colours, self.vector - visit.vector, visit.colours, visit.vector)
+        return differ(self._before(visit), visit)
+
+    def _before(self, visit: Track) -> Track:
+        """What its views before a visit tell of its looks."""
+        return Track(
+            self.number,
+            [],
+            vector=self.vector if self.vector is None or visit.vector is None else self.vector - visit.vector,
+            colours=np.maximum(self.colours - visit.colours, 0.0),
+            identity=self.identity - visit.identity,
+        )
 
     def without(self, visit: Track) -> Track:
         """The track as it would be without a visit's sightings."""
@@ -217,8 +245,8 @@ class Track:
             colours=np.maximum(self.colours - visit.colours, 0.0),
             identity=self.identity - visit.identity,
             sightings=[self.sightings[i] for i in old],
-            boxes=[self.boxes[i] for i in old],
-            cuts=[self.cuts[i] for i in old],
+            seen=[self.seen[i] for i in old],
+            cells=[self.cells[i] for i in old],
             views=[view for view in self.views if view.stamp_s < since_s],
             num_sightings=self.num_sightings - visit.num_sightings,
             sum_confidence=self.sum_confidence - visit.sum_confidence,
@@ -231,10 +259,15 @@ class Track:
     def _forget(self) -> None:
         while len(self.sightings) > _KEPT_SIGHTINGS:
             worst = min(range(len(self.sightings) - 1), key=lambda i: self.sightings[i].quality)
-            for kept in (self.sightings, self.boxes, self.cuts):
+            for kept in (self.sightings, self.seen, self.cells):
                 del kept[worst]
         while len(self.views) > KEPT_VIEWS:
             del self.views[min(range(len(self.views) - 1), key=lambda i: self.views[i].quality)]
+
+    def _boxes(self, enough: int) -> list[tuple[float, ...]]:
+        """Low and high corners of what each kept sighting showed; of whole things alone if so many are."""
+        whole = [detection for detection in self.seen if not detection.is_cut]
+        return [(*each.low_m, *each.high_m) for each in (whole if len(whole) >= enough else self.seen)]
 
     def _look_like(self, vector: np.ndarray) -> None:
         self.vector = vector if self.vector is None else self.vector + vector
@@ -243,8 +276,7 @@ class Track:
         """Work out shares and box from what is kept."""
         total = sum(self.votes.values())
         self.shares = {name: votes / total for name, votes in self.votes.items()} if total > 0 else {}
-        boxes = [box for box, is_cut in zip(self.boxes, self.cuts, strict=True) if not is_cut]
-        ordered = np.sort(np.array(boxes if len(boxes) >= _ENOUGH_WHOLE else self.boxes), axis=0)
+        ordered = np.sort(np.array(self._boxes(_ENOUGH_WHOLE)), axis=0)
         last = len(ordered) - 1
         trimmed = round(_TRIM * last)  # a box that is too large now and then does no harm
         self.low_m, self.high_m = ordered[trimmed, :3], ordered[last - trimmed, 3:]
@@ -252,22 +284,24 @@ class Track:
 
 
 def differ(a: Track, b: Track) -> bool:
-    """Whether two tracks of one place and of different times are of two things: by colours and crops together.
+    """Whether two tracks of one place and of different times are of two things: by identity.
 
     A thing looks the same when one comes back, for one comes back by the same ways; another in its place does not.
-    False where the looks of one are not known.
+    Where no identities were kept, it is colours and crops together that tell; False where not even they are known.
     """
-    return _differ(a.colours, a.vector, b.colours, b.vector)
+    identity = cosine(a.identity, b.identity)
+    if identity is not None:
+        return identity < _OTHER_IDENTITY
+    look = cosine(a.vector, b.vector)
+    return look is not None and float(shared_colours(a.colours, b.colours)) + look < _OTHER_LOOK
 
 
-def _differ(
-    a_colours: np.ndarray, a_vector: np.ndarray | None, b_colours: np.ndarray, b_vector: np.ndarray | None
-) -> bool:
-    if a_vector is None or b_vector is None or len(a_vector) != len(b_vector):
-        return False
-    lengths = math.sqrt(float(a_vector @ a_vector) * float(b_vector @ b_vector))
-    cosine = float(a_vector @ b_vector) / max(lengths, 1e-12)
-    return float(shared_colours(a_colours, b_colours)) + cosine < _OTHER_LOOK
+def cosine(a: np.ndarray | None, b: np.ndarray | None) -> float | None:
+    """Of two vectors; None where one is not known."""
+    if a is None or b is None or len(a) != len(b):
+        return None
+    lengths = math.sqrt(float(a @ a) * float(b @ b))
+    return float(a @ b) / lengths if lengths > 0 else None
 
 
 def _quality(detection: Detection) -> float:

@@ -172,7 +172,7 @@ class TrackTable:
 
     def bury(self, track: Track) -> None:
         """Forget a track."""
-        track.sightings, track.views, track.boxes, track.cuts, track.vector = [], [], [], [], None
+        track.sightings, track.views, track.seen, track.cells, track.vector = [], [], [], [], None
         track.votes, track.shares, track.poses, track.visit = {}, {}, set(), None
         track.colours, track.identity = np.zeros(NUM_COLOURS), np.zeros(NUM_IDENTITY, np.float32)
         self.is_live[track.number] = False

@@ -61,6 +61,10 @@ class AgentTracks:
         """Corners of a track's box."""
         return self._table.low[number], self._table.high[number]
 
+    def near(self, low: Float64[np.ndarray, "3"], high: Float64[np.ndarray, "3"]) -> list[Track]:
+        """Live tracks whose boxes come near a box."""
+        return [self.tracks[number] for number in self._table.near(low, high).tolist()]
+
     def unit_vector(self, number: int) -> np.ndarray | None:
         """Direction of a track's crops together."""
         return self._table.vectors[number] if self.tracks[number].vector is not None else None
@@ -128,9 +132,9 @@ class AgentTracks:
         gap, inside, covers, offset, growth = features
         cosine = self._table.cosines(found, near)
         scores, names = self._score(record.stamp_s, found, near, features, cosine)
-        if record.scan is not None:  # what was last seen before its place was free is not what fills it
-            last_s = np.array([self.tracks[number].now.last_s for number in near])
-            scores[last_s[None] < self.differences.filled_since(found)[:, None]] = -np.inf
+        if record.scan is not None:  # what was there before its place was free is not what fills it
+            from_s = np.array([self.tracks[number].now.first_s for number in near])
+            scores[from_s[None] < self.differences.filled_since(found)[:, None]] = -np.inf
         pairs, alone, _ = assign(scores, _MATCH)
         for row, column in pairs:
             number = int(near[column])

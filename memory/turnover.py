@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from placecell.memory.association import box_features
+from placecell.memory.changed_space import MARGIN_M, ChangedSpace, spanned
+from placecell.memory.cutouts import Cutouts
 from placecell.memory.differences import VOXEL_M, Volume
 from placecell.memory.stays import StayNode
 from placecell.memory.track import SOON_S, Presence, Track
@@ -20,8 +20,6 @@ from placecell.memory.tracks import AgentTracks
 
 __all__ = ["reconcile"]
 
-_MARGIN_M: Final = 0.03
-_LEAST: Final = 4  # voxels
 _COVERED: Final = 0.3  # share of a box that changed space spans
 _DENSE: Final = 0.1  # voxels per voxel of the largest face
 _FAINT: Final = 0.3  # below it, nothing filled
@@ -31,7 +29,6 @@ _LATER_S: Final = 60.0  # a stay that begins so soon after the place was seen em
 _FULL: Final = 8  # voxels
 _HELD: Final = 0.08  # share from which on changed space may be the thing, and the rest what is around it
 _HINTED: Final = 3  # voxels that make a stay missed, and a missed one over
-_SOLID: Final = 12  # voxels of what has no name
 _REST_M: Final = 2 * VOXEL_M  # so near to a thing that left, what emptied is its own
 _SHARED: Final = 0.2  # share of a box in another, the less distance of their middles, and the less difference of
 _OFFSET: Final = 0.75  # their sizes (see `box_features`), at which two things cannot be in one place at one time
@@ -54,8 +51,8 @@ def reconcile(nodes: Sequence[StayNode], tracks: AgentTracks, as_of: float = mat
         as_of: The time that is asked about.
     """
     found = list(nodes)
-    appeared = _Space(tracks.differences.appeared(as_of), nodes)
-    vanished = _Space(tracks.differences.vanished(as_of), nodes)
+    appeared = ChangedSpace(tracks.differences.appeared(as_of), nodes)
+    vanished = ChangedSpace(tracks.differences.vanished(as_of), nodes)
     hints: list[Volume] = []
 
     def hinted() -> Volume:
@@ -71,8 +68,12 @@ def reconcile(nodes: Sequence[StayNode], tracks: AgentTracks, as_of: float = mat
     for i in order:
         if found[i].index == len(found[i].track.presences) - 1:
             found[i] = _ended(found[i], i, vanished)
+    cutouts = Cutouts(found, tracks, as_of)
+    cutouts.cut(vanished, is_filled=False)
+    cutouts.cut(appeared, is_filled=True)
     found = _displaced(found)
-    return found + _nameless(tracks, vanished, [node for node in found if node.presence.is_over])
+    over = [node for node in found if node.presence.is_over]
+    return found + _nameless(tracks, vanished, over, cutouts.num)
 
 
 def _displaced(nodes: Sequence[StayNode]) -> list[StayNode]:
@@ -100,37 +101,9 @@ def _displaced(nodes: Sequence[StayNode]) -> list[StayNode]:
     return found
 
 
-class _Space:
-    """Voxels that changed, which of them lie in which stay's box, and which are no stay's yet."""
-
-    def __init__(self, volume: Volume, nodes: Sequence[StayNode]) -> None:
-        self.volume = volume
-        self.free = np.ones(len(volume.low_m), bool)
-        self._inside: list[np.ndarray] = [np.zeros(0, np.intp) for _ in nodes]
-        if not len(volume.low_m) or not nodes:
-            return
-        middle = volume.low_m + VOXEL_M / 2
-        low = np.array([node.low_m for node in nodes]) - _MARGIN_M
-        high = np.array([node.high_m for node in nodes]) + _MARGIN_M
-        near = cKDTree(middle).query_ball_point((low + high) / 2, (high - low).max(axis=1) / 2 + VOXEL_M, p=np.inf)
-        for i, around in enumerate(near):
-            chosen = np.array(sorted(around), np.intp)
-            self._inside[i] = chosen[((middle[chosen] > low[i]) & (middle[chosen] < high[i])).all(axis=1)]
-
-    def inside(self, i: int) -> np.ndarray:
-        """Numbers of the voxels in the box of the `i`-th stay."""
-        return self._inside[i]
-
-    def left(self, chosen: np.ndarray) -> np.ndarray:
-        """Those of some voxels that are no stay's yet."""
-        return np.asarray(chosen[self.free[chosen]])
-
-    def num_sure(self, chosen: np.ndarray) -> int:
-        """How many of some voxels certain evidence speaks for."""
-        return int(np.count_nonzero(self.volume.is_sure[chosen]))
-
-
-def _begun(node: StayNode, i: int, appeared: _Space, vanished: _Space, hinted: Callable[[], Volume]) -> StayNode:
+def _begun(
+    node: StayNode, i: int, appeared: ChangedSpace, vanished: ChangedSpace, hinted: Callable[[], Volume]
+) -> StayNode:
     """A stay, with whether its place was seen empty before; takes its voxels."""
     before_s = node.presence.first_s - _LATER_S
     inside = _older(appeared, i, before_s)
@@ -138,8 +111,10 @@ def _begun(node: StayNode, i: int, appeared: _Space, vanished: _Space, hinted: C
     share, density = _filled(node, appeared.volume, own)
     num_sure = appeared.num_sure(own)
     if num_sure and density >= _DENSE and (share >= _COVERED or (share >= _HELD and num_sure >= _FULL)):
-        appeared.free[inside] = False
-        return _in_place_since(node, float(np.median(appeared.volume.old_s[inside])))
+        found = _in_place_since(node, float(np.median(appeared.volume.old_s[inside])))
+        if found.is_confirmed and share >= _COVERED:
+            appeared.free[inside] = False
+        return found
     held = _older(vanished, i, before_s)
     share, density = _filled(node, vanished.volume, held)
     if node.track.is_confirmed and share >= _SURELY_COVERED and density >= _DENSE:  # in place of another
@@ -148,14 +123,14 @@ def _begun(node: StayNode, i: int, appeared: _Space, vanished: _Space, hinted: C
         return node
     hints = hinted()
     middle = hints.low_m + VOXEL_M / 2
-    is_inside = ((middle > node.low_m - _MARGIN_M) & (middle < node.high_m + _MARGIN_M)).all(axis=1)
+    is_inside = ((middle > node.low_m - MARGIN_M) & (middle < node.high_m + MARGIN_M)).all(axis=1)
     share, density = _filled(node, hints, np.flatnonzero(is_inside & (hints.old_s < before_s)))
     if density < _FAINT or share < _COVERED:
         return replace(node, presence=replace(node.presence, empty_s=None))
     return node
 
 
-def _older(space: _Space, i: int, before_s: float) -> np.ndarray:
+def _older(space: ChangedSpace, i: int, before_s: float) -> np.ndarray:
     """Voxels in a stay's box whose earlier state was last seen before some time."""
     inside = space.inside(i)
     return np.asarray(inside[space.volume.old_s[inside] < before_s])
@@ -165,7 +140,7 @@ def _in_place_since(node: StayNode, empty_s: float) -> StayNode:
     return replace(node, presence=replace(node.presence, empty_s=empty_s), is_filled=True)
 
 
-def _ended(node: StayNode, i: int, vanished: _Space) -> StayNode:
+def _ended(node: StayNode, i: int, vanished: ChangedSpace) -> StayNode:
     """A stay, with whether it is over; takes its voxels."""
     presence, volume = node.presence, vanished.volume
     every = vanished.inside(i)
@@ -192,33 +167,25 @@ def _ended(node: StayNode, i: int, vanished: _Space) -> StayNode:
     return node
 
 
-def _nameless(tracks: AgentTracks, vanished: _Space, over: Sequence[StayNode]) -> list[StayNode]:
+def _nameless(tracks: AgentTracks, vanished: ChangedSpace, over: Sequence[StayNode], num_cut: int) -> list[StayNode]:
     """Stays of what no view told apart from what was around it: space that emptied and belongs to no known thing.
 
     What touches a thing that left is the rest of it: a box leaves out what few views showed. Of space that filled the
     like is not believed: what came is there to be seen, and no view showed a thing.
     """
     volume = vanished.volume
-    chosen = np.flatnonzero(vanished.free & volume.is_sure)
-    if len(chosen) < _SOLID:
-        return []
-    low = volume.low_m[chosen]
-    near = cKDTree(low).query_pairs(1.8 * VOXEL_M, output_type="ndarray")
-    graph = coo_array((np.ones(len(near)), (near[:, 0], near[:, 1])), shape=(len(low), len(low)))
-    num, part = connected_components(graph, directed=False)
     found: list[StayNode] = []
-    for k in range(num):
-        own = chosen[part == k]
+    for own in vanished.lumps():
         corner, top = volume.low_m[own].min(axis=0), volume.low_m[own].max(axis=0) + VOXEL_M
         short, middle, long = sorted((top - corner).tolist())
         is_slender = middle < max(_THICK_M, _SLENDER * long)
-        if len(own) < _SOLID or short < 2 * VOXEL_M or is_slender or long > _LONG_M:
+        if short < 2 * VOXEL_M or is_slender or long > _LONG_M:
             continue
         if any(((corner < node.high_m + _REST_M) & (top > node.low_m - _REST_M)).all() for node in over):
             continue
-        old_s, new_s = float(np.median(volume.old_s[own])), float(np.median(volume.new_s[own]))
+        old_s, new_s = vanished.times_s(own)
         presence = Presence(old_s, old_s, missed_s=new_s, gone_s=new_s)
-        track = Track(-1 - len(found), [presence], size_m=tuple((top - corner).tolist()))
+        track = Track(-1 - num_cut - len(found), [presence], size_m=tuple((top - corner).tolist()))
         found.append(StayNode(tracks, track, 0, presence, corner, top, is_filled=True))
     return found
 
@@ -228,13 +195,5 @@ def _volume(node: StayNode) -> float:
 
 
 def _filled(node: StayNode, volume: Volume, chosen: np.ndarray) -> tuple[float, float]:
-    """Share of a stay's box that chosen voxels span, and how densely they fill the largest face of that part."""
-    if len(chosen) < _LEAST:
-        return 0.0, 0.0
-    corners = volume.low_m[chosen]
-    low = np.maximum(node.low_m, corners.min(axis=0))
-    high = np.maximum(np.minimum(node.high_m, corners.max(axis=0) + VOXEL_M), low)
-    size = np.maximum(high - low, VOXEL_M)
-    share = np.prod(size / np.maximum(node.high_m - node.low_m, VOXEL_M))
-    face = np.prod(np.sort(size)[1:]) / VOXEL_M**2
-    return float(share), float(len(chosen) / face)
+    """Share of a stay's box that chosen voxels span, and how densely; see `spanned`."""
+    return spanned(node.low_m, node.high_m, volume.low_m[chosen])
