@@ -14,8 +14,11 @@ from scipy.spatial import cKDTree
 from placecell.memory.stays import StayNode
 from placecell.memory.voxels import VOXEL_M, Volume
 
-__all__ = ["MARGIN_M", "ChangedSpace", "spanned"]
+__all__ = ["COVERED", "DENSE", "LATER_S", "MARGIN_M", "ChangedSpace", "spanned"]
 
+COVERED: Final = 0.3  # share of a box that changed space spans from which on it is the thing in it that changed, and
+DENSE: Final = 0.1  # voxels per voxel of the largest face
+LATER_S: Final = 60.0  # what is seen so soon after its place was seen empty was overlooked
 MARGIN_M: Final = 0.03  # a box leaves out what few views showed
 _LEAST: Final = 4  # voxels
 _SOLID: Final = 12  # voxels of a lump

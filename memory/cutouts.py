@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
-from placecell.memory.changed_space import MARGIN_M, ChangedSpace, spanned
+from placecell.memory.changed_space import COVERED, DENSE, LATER_S, MARGIN_M, ChangedSpace, spanned
 from placecell.memory.stays import StayNode
 from placecell.memory.track import SOON_S, Presence, Track
 from placecell.memory.tracks import AgentTracks
@@ -23,13 +23,10 @@ from placecell.memory.voxels import VOXEL_M
 
 __all__ = ["Cutouts"]
 
-_SPANNED: Final = 0.15  # share of a sighting's box that a lump of changed space spans,
-_DENSE: Final = 0.1  # voxels per voxel of the largest face, and
+_SPANNED: Final = 0.15  # share of a sighting's box that a lump of changed space spans, densely, and
 _MOSTLY: Final = 0.6  # share of the lump in the box, from which on it shows what changed;
 _SOME: Final = 0.3  # from this share of the lump on it may show that and what is beside it
-_COVERED: Final = 0.3  # share of a stay's box from which on the stay is what changed
 _FEW: Final = 2  # sightings
-_LATER_S: Final = 60.0  # what is seen so soon after the place was seen empty may have been overlooked
 
 
 @dataclass(slots=True, eq=False)
@@ -75,15 +72,19 @@ class Cutouts:
         self, corners: Float64[np.ndarray, "n 3"], old_s: float, new_s: float, is_filled: bool
     ) -> tuple[Track, list[int], list[int]] | None:
         """The track most of whose sightings fit a lump: it, those, and those that show more besides."""
-        from_s, until_s = (old_s + _LATER_S, self.as_of) if is_filled else (-math.inf, new_s)
+        from_s, until_s = (old_s + LATER_S, self.as_of) if is_filled else (-math.inf, new_s)
         best: tuple[Track, list[int], list[int]] | None = None
         for track in self.tracks.near(corners.min(axis=0), corners.max(axis=0) + VOXEL_M):
             if not self._is_open(track, corners, is_filled):
                 continue
-            num_inside = _num_inside(track, corners)
+            low, high = (np.array(sides) for sides in zip(*((s.low_m, s.high_m) for s in track.seen), strict=True))
+            middle = corners + VOXEL_M / 2
+            inside: np.ndarray = ((middle > low[:, None] - MARGIN_M) & (middle < high[:, None] + MARGIN_M)).all(axis=2)
+            num_inside = np.count_nonzero(inside, axis=1)
             is_then = [from_s <= sighting.stamp_s <= until_s for sighting in track.sightings]
             some = np.flatnonzero(is_then & (num_inside >= _SOME * len(corners))).tolist()
-            fitting = [i for i in some if num_inside[i] >= _MOSTLY * len(corners) and _fits(track, i, corners)]
+            most = [i for i in some if num_inside[i] >= _MOSTLY * len(corners)]
+            fitting = [i for i in most if _fits(low[i], high[i], corners[inside[i]])]
             if len(fitting) >= _FEW and (best is None or len(fitting) > len(best[1])):
                 best = track, fitting, [i for i in some if i not in fitting]
         return best
@@ -95,7 +96,7 @@ class Cutouts:
         for node in self.nodes:
             if node.track.number == track.number and node.is_confirmed:
                 if is_filled and node.presence.empty_s is not None:
-                    return spanned(node.low_m, node.high_m, corners)[0] < _COVERED
+                    return spanned(node.low_m, node.high_m, corners)[0] < COVERED
                 return is_filled or not node.presence.is_over
         return True
 
@@ -148,18 +149,9 @@ class Cutouts:
         return StayNode(self.tracks, track, node.index, presence, track.low_m, track.high_m)
 
 
-def _num_inside(track: Track, corners: Float64[np.ndarray, "n 3"]) -> Int64[np.ndarray, "k"]:
-    """How many voxels lie in what each of a track's kept sightings showed."""
-    low, high = (np.array(sides)[:, None] for sides in zip(*((s.low_m, s.high_m) for s in track.seen), strict=True))
-    middle = corners + VOXEL_M / 2
-    inside = ((middle > low - MARGIN_M) & (middle < high + MARGIN_M)).all(axis=2)
-    return np.asarray(np.count_nonzero(inside, axis=1))
-
-
-def _fits(track: Track, i: int, corners: Float64[np.ndarray, "n 3"]) -> bool:
-    """Whether what a sighting showed is not much larger than changed space."""
-    low, high = np.array(track.seen[i].low_m), np.array(track.seen[i].high_m)
-    middle = corners + VOXEL_M / 2
-    inside = ((middle > low - MARGIN_M) & (middle < high + MARGIN_M)).all(axis=1)
-    share, density = spanned(low, high, corners[inside])
-    return share >= _SPANNED and density >= _DENSE
+def _fits(
+    low_m: Float64[np.ndarray, "3"], high_m: Float64[np.ndarray, "3"], corners: Float64[np.ndarray, "n 3"]
+) -> bool:
+    """Whether what a sighting showed is not much larger than the changed space in it."""
+    share, density = spanned(low_m, high_m, corners)
+    return share >= _SPANNED and density >= DENSE

@@ -234,16 +234,16 @@ class Track:
     def without(self, visit: Track) -> Track:
         """The track as it would be without a visit's sightings."""
         since_s = visit.presences[0].first_s
-        old = [i for i, sighting in enumerate(self.sightings) if sighting.stamp_s < since_s]
+        old, looks = [i for i, sighting in enumerate(self.sightings) if sighting.stamp_s < since_s], self._before(visit)
         found = replace(
             self,
             presences=[*self.presences[:-1], replace(self.now, last_s=self.before_s)],
             votes={
                 name: left for name, votes in self.votes.items() if (left := votes - visit.votes.get(name, 0.0)) > 0
             },
-            vector=self.vector if self.vector is None or visit.vector is None else self.vector - visit.vector,
-            colours=np.maximum(self.colours - visit.colours, 0.0),
-            identity=self.identity - visit.identity,
+            vector=looks.vector,
+            colours=looks.colours,
+            identity=looks.identity,
             sightings=[self.sightings[i] for i in old],
             seen=[self.seen[i] for i in old],
             cells=[self.cells[i] for i in old],

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from placecell.memory.association import box_features
-from placecell.memory.changed_space import MARGIN_M, ChangedSpace, spanned
+from placecell.memory.changed_space import COVERED, DENSE, LATER_S, MARGIN_M, ChangedSpace, spanned
 from placecell.memory.cutouts import Cutouts
 from placecell.memory.differences import VOXEL_M, Volume
 from placecell.memory.stays import StayNode
@@ -20,12 +20,9 @@ from placecell.memory.tracks import AgentTracks
 
 __all__ = ["reconcile"]
 
-_COVERED: Final = 0.3  # share of a box that changed space spans
-_DENSE: Final = 0.1  # voxels per voxel of the largest face
 _FAINT: Final = 0.3  # below it, nothing filled
 _SURELY_COVERED: Final = 0.5  # so much gone means that what is seen there since is another thing
 _SURELY_DENSE: Final = 0.4
-_LATER_S: Final = 60.0  # a stay that begins so soon after the place was seen empty was overlooked
 _FULL: Final = 8  # voxels
 _HELD: Final = 0.08  # share from which on changed space may be the thing, and the rest what is around it
 _HINTED: Final = 3  # voxels that make a stay missed, and a missed one over
@@ -105,27 +102,27 @@ def _begun(
     node: StayNode, i: int, appeared: ChangedSpace, vanished: ChangedSpace, hinted: Callable[[], Volume]
 ) -> StayNode:
     """A stay, with whether its place was seen empty before; takes its voxels."""
-    before_s = node.presence.first_s - _LATER_S
+    before_s = node.presence.first_s - LATER_S
     inside = _older(appeared, i, before_s)
     own = appeared.left(inside)
     share, density = _filled(node, appeared.volume, own)
     num_sure = appeared.num_sure(own)
-    if num_sure and density >= _DENSE and (share >= _COVERED or (share >= _HELD and num_sure >= _FULL)):
+    if num_sure and density >= DENSE and (share >= COVERED or (share >= _HELD and num_sure >= _FULL)):
         found = _in_place_since(node, float(np.median(appeared.volume.old_s[inside])))
-        if found.is_confirmed and share >= _COVERED:
+        if found.is_confirmed and share >= COVERED:
             appeared.free[inside] = False
         return found
     held = _older(vanished, i, before_s)
     share, density = _filled(node, vanished.volume, held)
-    if node.track.is_confirmed and share >= _SURELY_COVERED and density >= _DENSE:  # in place of another
+    if node.track.is_confirmed and share >= _SURELY_COVERED and density >= DENSE:  # in place of another
         return _in_place_since(node, float(np.median(vanished.volume.old_s[held])))
-    if node.presence.empty_s is None or share >= _COVERED:
+    if node.presence.empty_s is None or share >= COVERED:
         return node
     hints = hinted()
     middle = hints.low_m + VOXEL_M / 2
     is_inside = ((middle > node.low_m - MARGIN_M) & (middle < node.high_m + MARGIN_M)).all(axis=1)
     share, density = _filled(node, hints, np.flatnonzero(is_inside & (hints.old_s < before_s)))
-    if density < _FAINT or share < _COVERED:
+    if density < _FAINT or share < COVERED:
         return replace(node, presence=replace(node.presence, empty_s=None))
     return node
 
@@ -144,12 +141,12 @@ def _ended(node: StayNode, i: int, vanished: ChangedSpace) -> StayNode:
     """A stay, with whether it is over; takes its voxels."""
     presence, volume = node.presence, vanished.volume
     every = vanished.inside(i)
-    every = every[volume.old_s[every] >= presence.first_s - _LATER_S]
+    every = every[volume.old_s[every] >= presence.first_s - LATER_S]
     inside = every[volume.new_s[every] > presence.last_s]
     own = vanished.left(inside)
     share, density = _filled(node, volume, own)
     num_sure = vanished.num_sure(own)
-    is_empty = bool(num_sure) and density >= _DENSE and share >= _COVERED
+    is_empty = bool(num_sure) and density >= DENSE and share >= COVERED
     if not is_empty and not presence.is_over:
         share, density = _filled(node, volume, vanished.left(every))
         if density >= _SURELY_DENSE and share >= _SURELY_COVERED:  # what was seen there since is another
