@@ -79,7 +79,8 @@ class Cutouts:
                 continue
             low, high = (np.array(sides) for sides in zip(*((s.low_m, s.high_m) for s in track.seen), strict=True))
             middle = corners + VOXEL_M / 2
-            inside: np.ndarray = ((middle > low[:, None] - MARGIN_M) & (middle < high[:, None] + MARGIN_M)).all(axis=2)
+            around = (middle > low[:, None] - MARGIN_M) & (middle < high[:, None] + MARGIN_M)
+            inside = np.asarray(around.all(axis=2))
             num_inside = np.count_nonzero(inside, axis=1)
             is_then = [from_s <= sighting.stamp_s <= until_s for sighting in track.sightings]
             some = np.flatnonzero(is_then & (num_inside >= _SOME * len(corners))).tolist()
